@@ -43,5 +43,7 @@ const struct kt_arch *kt_arch_get(int id);
 const struct kt_arch *kt_arch_find(const char *name);
 /* The number of the register of that name, or KT_REG_NONE. */
 unsigned kt_arch_reg(const struct kt_arch *arch, const char *name);
+/* The linear address of the next instruction: x86 adds the code segment's base (32 bits outside 64-bit mode). */
+uint64_t kt_arch_linear_pc(const struct kt_arch *arch, const uint64_t *regs);
 
 #endif

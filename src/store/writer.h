@@ -40,7 +40,7 @@ int kt_writer_step(struct kt_writer *w, const struct kt_step *s, const u64 *regs
 /* Device state at the start of the chunk that has just begun. */
 void kt_writer_devices(struct kt_writer *w, const struct kt_buf *state);
 
-/* Audit: waits until everything so far is encoded, then compares the page with what the trace says it holds. A difference
+/* Audit: hands over the open chunk if it holds steps, waits until everything so far is encoded, then compares the page with what the trace says it holds. A difference
  * is stored as it is and counted. kt_writer_audit_begin .. kt_writer_audit_page* .. kt_writer_audit_end */
 int kt_writer_audit_begin(struct kt_writer *w, struct kt_err *err);
 int kt_writer_audit_page(struct kt_writer *w, u64 gpa, const u8 *host, struct kt_err *err);
@@ -57,5 +57,8 @@ void kt_writer_stats(struct kt_writer *w, struct kt_writer_stats *out);
 /* Hands the open chunk over, writes the end record (reason: stable name; text: a sentence), makes it one file. Frees the
  * writer in any case. After -KT_E_FULL the file is still valid and says so. digest: 33 bytes hex, or NULL. */
 int kt_writer_finish(struct kt_writer *w, const char *reason, const char *text, char digest[33], struct kt_err *err);
+/* The same, and the final numbers (file size included) in *stats. */
+int kt_writer_finish_stats(struct kt_writer *w, const char *reason, const char *text, char digest[33],
+                           struct kt_writer_stats *stats, struct kt_err *err);
 
 #endif
