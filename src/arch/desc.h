@@ -58,7 +58,9 @@ enum kt_op {
 enum {
 	KT_DESC_REP = 1 << 0,   /* string class under REP: a step is a piece of 0..65536 iterations */
 	KT_DESC_REPNE = 1 << 1, /* CMPS, SCAS under REPNE (else REPE) */
-	KT_DESC_LOCK = 1 << 2
+	KT_DESC_LOCK = 1 << 2,
+	KT_DESC_WRAP32 = 1 << 3, /* linear addresses wrap at 4 GiB (x86: every mode but 64-bit) */
+	KT_DESC_FLAGS = 15       /* all that are known; others are refused */
 };
 
 enum kt_operand_kind { KT_OPND_NONE = 0, KT_OPND_REG, KT_OPND_IMM, KT_OPND_MEM, KT_OPND_PORT };
@@ -72,7 +74,7 @@ struct kt_operand {
 	u8 kind;      /* enum kt_operand_kind */
 	u8 access;    /* KT_READ | KT_WRITE */
 	u16 size;     /* bytes moved; memory: 1..4096 (fxsave 512) */
-	u8 shift;     /* register: 8 for AH, CH, DH, BH; else 0 */
+	u8 shift;     /* register: 8 for AH, CH, DH, BH; else 0. Memory: 8 = the index is its low 8 bits (xlat); else 0 */
 	u8 addr_size; /* memory: 2, 4, 8 */
 	u8 scale;     /* memory: 0..3 */
 	u16 reg;      /* register number; PORT: the register holding the number, or KT_REG_NONE and imm */
@@ -80,6 +82,9 @@ struct kt_operand {
 	u16 bitreg; /* memory of BT*: register with the signed bit offset, size `size`; else KT_REG_NONE */
 	u64 imm;    /* immediate, already extended to the operation's width; memory: displacement; PORT: number */
 };
+
+/* An operand with nothing in it: unused register fields are KT_REG_NONE, all else 0. */
+#define KT_OPERAND_NONE { .reg = KT_REG_NONE, .seg = KT_REG_NONE, .base = KT_REG_NONE, .index = KT_REG_NONE, .bitreg = KT_REG_NONE }
 
 struct kt_desc {
 	u8 op;       /* enum kt_op */
@@ -89,14 +94,18 @@ struct kt_desc {
 	u8 flags;    /* KT_DESC_* */
 	u8 nops;
 	u8 sp_size;  /* width of the stack pointer used (2, 4, 8), 0: the stack pointer is not stepped */
-	s16 sp_add;  /* added to the stack pointer after the operation (push: -width; pop: +width; ret n: width + n);
-	                a pop into the stack pointer itself keeps the popped value */
+	s16 sp_add;  /* added to the stack pointer (push: -width; pop: +width; ret n: width + n) when all operands are
+	                read and before any register is written: a pop into the stack pointer keeps the popped value */
 	struct kt_operand opnd[KT_DESC_OPS];
 };
 
 /* Appends the frozen byte form (doc/format.md, "Descriptor"). */
 void kt_desc_put(struct kt_buf *b, const struct kt_desc *d);
-/* Reads one; every field is checked (register numbers < nregs or NONE, sizes, kinds). -KT_E_CORRUPT. */
+/* True if the descriptor keeps every rule of doc/descriptors.md: registers < nregs or NONE, sizes, kinds, and the operand
+ * shape of its class. kt_desc_plan and kt_desc_eval may be given nothing else. */
+bool kt_desc_valid(const struct kt_desc *d, unsigned nregs);
+/* Reads one and checks it. -KT_E_CORRUPT; -KT_E_VERSION for a descriptor of a later version. Operands from nops up are
+ * KT_OPERAND_NONE. */
 int kt_desc_get(struct kt_rd *r, unsigned nregs, struct kt_desc *d, struct kt_err *err);
 
 /* An access that an instruction is going to make. */
@@ -108,15 +117,17 @@ struct kt_planned {
 	u8 op;       /* which operand */
 };
 
-/* The accesses of one instruction (for a REP: of its next iteration) in canonical order: reads in operand order, then
- * writes in operand order; a read-modify-write operand is one of each. PUSHA/POPA give their 8. `regs` is the whole
+/* The accesses of one instruction (for a REP: of its next iteration, none if the count register is 0) in canonical
+ * order: reads in operand order, then writes in operand order; a read-modify-write operand is one of each. PUSHA/POPA
+ * give their 8 in the order the manual pushes and pops them (eAX first; eDI first, the skipped eSP among them). `regs` is the whole
  * register file before the step. Returns how many (<= KT_PLAN_MAX). Works for every class, LITERAL too. */
 unsigned kt_desc_plan(const struct kt_arch *arch, const struct kt_desc *d, const u64 *regs, struct kt_planned *out);
 
-/* Carries the descriptor out on `regs` (the register file; PC untouched). `loads[i]` is the i-th planned read's value
+/* Carries the descriptor out on `regs` (the register file; PC untouched; x86: RF is cleared, as every instruction
+ * that retires does). `loads[i]` is the i-th planned read's value
  * (little-endian, zero-extended; unused for reads over 8 bytes), `stores[i]` receives the i-th planned write's value.
- * Returns false if the class predicts nothing (LITERAL, unknown, REP string pieces: the codec does those) and regs and
- * stores are untouched. Pure: no state, no I/O. Division that would fault leaves regs and returns false. */
+ * Returns false if the class predicts nothing (LITERAL, unknown, REP string pieces: the codec does those; cmpxchg16b)
+ * and regs and stores are untouched. Pure: no state, no I/O. Division that would fault leaves regs and returns false. */
 bool kt_desc_eval(const struct kt_arch *arch, const struct kt_desc *d, u64 *regs, const u64 *loads, u64 *stores);
 
 #endif
