@@ -18,10 +18,16 @@ struct device_ops {
 	 * bus_range.byte_wide). */
 	u64 (*read)(struct device *d, u64 offset, unsigned size);
 	void (*write)(struct device *d, u64 offset, unsigned size, u64 value);
-	/* Time has come to dev->next_ns: do what is due and set the next. NULL if the device has no timer. */
+	/* Time has come to dev->next_ns (which is VM_NEVER again by now): do all that is due up to the clock's time and
+	 * bus_schedule the next. NULL if the device has no timer. */
 	void (*tick)(struct device *d);
+	/* The interrupt controller only, else NULL: see bus_irq_line and bus_irq_ack. */
+	void (*irq_line)(struct device *d, unsigned line, bool level);
+	unsigned (*irq_ack)(struct device *d, unsigned *line);
+	/* State that the guest can change, and what follows from time; never configuration. NULL: the device has none. */
 	void (*save)(const struct device *d, struct kt_buf *out);
-	/* Every field is checked. false: not this device's state. */
+	/* `in` is exactly the device's record; the clock is already restored. Every field is checked; drives no interrupt
+	 * line, sets next_ns anew. false: not this device's state. NULL exactly where save is. */
 	bool (*restore)(struct device *d, struct kt_rd *in);
 	void (*destroy)(struct device *d); /* NULL: free() */
 };
@@ -36,6 +42,7 @@ struct bus_range {
 	u64 first, last; /* inclusive */
 	bool mmio;       /* else ports */
 	bool byte_wide;  /* the bus splits wider accesses into bytes at successive addresses */
+	bool exact;      /* never sees a byte of an access that also touches its neighbours: 0xcf9 beside 0xcf8 */
 	struct device *dev;
 };
 
@@ -60,18 +67,36 @@ struct bus {
 	struct device *pic;
 };
 
-/* Nobody answers: reads give all ones, writes vanish. Accesses that straddle two ranges are split. size 1, 2, 4, 8. */
+/* Appends a device (owned by the bus from here, also on failure: destroyed) or a range to the table; order is what
+ * saved state and ties in time follow. false: table full, or the range is empty, past 0xffff for ports, or overlaps. */
+bool bus_add_device(struct bus *b, struct device *d);
+bool bus_add_range(struct bus *b, const struct bus_range *r);
+
+/* Nobody answers: reads give all ones, writes vanish. Accesses that straddle two ranges are split into bytes; ports wrap at
+ * 0xffff, physical addresses at 2^64. size 1..8 (others: all ones, no effect); the result has no bits above size. */
 u64 bus_read(struct bus *b, bool mmio, u64 addr, unsigned size);
 void bus_write(struct bus *b, bool mmio, u64 addr, unsigned size, u64 value);
-/* Runs every tick that is due at the clock's time, in order of time, then table order. Cheap when nothing is due. */
-void bus_run_timers(struct bus *b);
+/* Runs every tick that is due at the clock's time, in order of time, then table order. Cheap when nothing is due: it is
+ * asked before every step. A device that schedules itself for now or earlier from its own tick gets the next nanosecond. */
+void bus_run_due(struct bus *b);
+static inline void bus_run_timers(struct bus *b)
+{
+	if (kt_unlikely(vm_clock_ns(b->clock) >= b->next_ns))
+		bus_run_due(b);
+}
+/* The device's next tick (VM_NEVER: none), replacing the one before. */
 void bus_schedule(struct bus *b, struct device *d, u64 next_ns);
-/* The controller's answer to an interrupt acknowledge cycle: the vector; *line which input. Only if irq_pending. */
+/* The controller's answer to an interrupt acknowledge cycle: the vector; *line (may be NULL) which input. Call it only if
+ * irq_pending; otherwise the answer is the controller's spurious vector. */
 unsigned bus_irq_ack(struct bus *b, unsigned *line);
-/* Level of an input line, 0..15. */
+/* Level of an input line, 0..15 on the pc. Without a controller: nothing. */
 void bus_irq_line(struct bus *b, unsigned line, bool level);
+/* Record: u8 version, u8 number of devices; per device u8 length of name, name, u32 length of state, state. */
 void bus_save(const struct bus *b, struct kt_buf *out);
+/* Into a bus with the same devices, the clock restored before. Calls the a20 hook with what is restored. false: not such a
+ * record; the bus is then good for bus_destroy only. */
 bool bus_restore(struct bus *b, struct kt_rd *in);
+/* Destroys all devices; the struct itself is the caller's. A zeroed bus is fine. */
 void bus_destroy(struct bus *b);
 
 /* The "pc" machine's devices, into an empty bus (clock and hooks already set). `mem_below_4g`/`mem_above_4g` in bytes for
