@@ -20,14 +20,13 @@ LIBS    := -lsqlite3 -lzstd -lxxhash -lZydis -lcapstone -lelf -llzma -lz -llz4 -
 
 # Everything under src/ but the engines; of those, the host's own. An engine's architecture has its own folder.
 SRC     := $(sort $(shell find src -name '*.c' -not -path 'src/vm/*/*') $(wildcard src/vm/$(HOST)/*.c))
-ifeq ($(HOST),x86_64)
-else
+ifneq ($(HOST),x86_64)
 SRC     += $(wildcard src/vm/none/*.c)
 endif
 OBJ     := $(SRC:%.c=$(B)/%.o)
 TOOL    := $(wildcard tools/*.c)
 TOOLOBJ := $(TOOL:%.c=$(B)/%.o)
-UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(if $(filter x86_64,$(HOST)),$(wildcard tests/unit/test_*.c),$(filter-out tests/unit/test_vm_x86_%,$(wildcard tests/unit/test_*.c))))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
