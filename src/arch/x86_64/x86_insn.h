@@ -19,6 +19,7 @@ enum x86_flow {
 struct x86_insn {
 	struct kt_insn k;    /* first, so that a kt_insn of an x86 trace can be cast */
 	u16 mnemonic;        /* ZydisMnemonic (Zydis 4); 0: the bytes are no instruction (#UD) */
+	u16 isa_set;         /* ZydisISASet (instruction.meta.isa_set): x86_predict's feature check; 0: always there */
 	u8 flow;             /* enum x86_flow */
 	u8 branch_op;
 	u8 osize;            /* effective operand size, bytes: 2, 4, 8 */
