@@ -27,6 +27,7 @@ OBJ     := $(SRC:%.c=$(B)/%.o)
 TOOL    := $(wildcard tools/*.c)
 TOOLOBJ := $(TOOL:%.c=$(B)/%.o)
 UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(if $(filter x86_64,$(HOST)),$(wildcard tests/unit/test_*.c),$(filter-out tests/unit/test_vm_x86_%,$(wildcard tests/unit/test_*.c))))
+TESTTOOL := $(patsubst tests/tool/%.c,$(B)/tool/%,$(wildcard tests/tool/*.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
@@ -67,19 +68,24 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/libktrace.a
 	$(if $(V),,@echo "  LINK  $@")
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
+$(B)/tool/%: $(B)/tests/tool/%.o $(B)/libktrace.a
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LINK  $@")
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
+
 unit: $(UNIT) ## unit tests
 	@tests/run unit $(UNIT)
 
-guests: $(B)/ktrace ## guest programs against their expected traces
+guests: $(B)/ktrace $(TESTTOOL) ## guest programs against their expected traces
 	@tests/run guests
 
-cli: $(B)/ktrace ## the command line against its expected output
+cli: $(B)/ktrace $(TESTTOOL) ## the command line against its expected output
 	@tests/run cli
 
 fuzz-regress: $(FUZZ) ## every fuzz target over its corpus
 	@tests/run fuzz $(FUZZ)
 
-check: all $(UNIT) ## quick tests: lint, unit, guests, CLI, whatever this host's /dev/kvm can
+check: all $(UNIT) $(TESTTOOL) ## quick tests: lint, unit, guests, CLI, whatever this host's /dev/kvm can
 	@B=$(B) tests/run check $(UNIT)
 
 test: ## everything: check, then the same with sanitizers, fuzz regression, real guests

@@ -33,11 +33,12 @@ static const char help[] =
 	"  --console           show the guest's console even when not on a terminal (on stderr)\n"
 	"  --format text|json  how the summary is printed\n"
 	"  -q, --quiet         no progress, no console, no summary\n"
-	"  --chunk-steps N, --chunk-payload N, --chunk-pages N, --audit-chunks N   smaller chunks, other audits: for tests\n\n"
+	"  --chunk-steps N, --chunk-payload N, --chunk-pages N, --audit-chunks N   smaller chunks, other audits: for tests\n"
+	"  --save-memory FILE  write guest RAM as it is at the end, for comparing with the trace's\n\n"
 	"Exit code 0: recorded whole; 3: recorded, with gaps; 1: failed, or this host could not go on; 2: usage.\n";
 
 enum { OPT_VM = 256, OPT_STEPS, OPT_MEM, OPT_APPEND, OPT_INITRD, OPT_BOOT, OPT_LOAD, OPT_ENTRY, OPT_MODE, OPT_CPU, OPT_IRQ,
-       OPT_STEP_NS, OPT_RTC, OPT_CONSOLE, OPT_FORMAT, OPT_CHUNK_STEPS, OPT_CHUNK_PAYLOAD, OPT_CHUNK_PAGES, OPT_AUDIT };
+       OPT_STEP_NS, OPT_RTC, OPT_CONSOLE, OPT_FORMAT, OPT_CHUNK_STEPS, OPT_CHUNK_PAYLOAD, OPT_CHUNK_PAGES, OPT_AUDIT, OPT_SAVE_MEMORY };
 
 static const struct option options[] = {
 	{ "vm", required_argument, NULL, OPT_VM },
@@ -61,6 +62,7 @@ static const struct option options[] = {
 	{ "chunk-payload", required_argument, NULL, OPT_CHUNK_PAYLOAD },
 	{ "chunk-pages", required_argument, NULL, OPT_CHUNK_PAGES },
 	{ "audit-chunks", required_argument, NULL, OPT_AUDIT },
+	{ "save-memory", required_argument, NULL, OPT_SAVE_MEMORY },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
@@ -144,6 +146,7 @@ static bool take(struct record_args *a, int c)
 	case OPT_CHUNK_PAYLOAD: return small_option("--chunk-payload", optarg, 4096, 1 << 20, &o->chunk_payload);
 	case OPT_CHUNK_PAGES: return small_option("--chunk-pages", optarg, 600, 1024, &o->chunk_pages);
 	case OPT_AUDIT: return small_option("--audit-chunks", optarg, 1, 1 << 20, &o->audit_chunks);
+	case OPT_SAVE_MEMORY: o->save_memory = optarg; return true;
 	default: usage("record", "see above"); return false;
 	}
 }

@@ -31,6 +31,7 @@ struct kt_record_options {
 	uint64_t load, entry;
 	int mode;                                  /* 0 auto, 1 real, 2 protected, 3 long */
 	uint32_t chunk_steps, chunk_payload, chunk_pages; /* 0: the format's own limits. Smaller ones are for tests */
+	const char *save_memory;                   /* write guest RAM at the end to this file, range after range; may be NULL */
 	uint32_t audit_chunks;                     /* audit every so many chunks; 0: 16 */
 	struct kt_record_watch watch;
 };

@@ -3,6 +3,7 @@
  * chunk; everything else here happens once a chunk or a few times a second. */
 #include "ktrace/record.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +194,22 @@ static int run(struct recording *r, struct kt_err *err)
 	return 0;
 }
 
+/* Guest RAM as it is, for tests of the trace's own memory. */
+static int save_memory(struct recording *r, struct kt_err *err)
+{
+	unsigned n;
+	const struct vm_ram *ram = vm_ram(r->vm, &n);
+	FILE *f = fopen(r->o->save_memory, "wb");
+
+	if (!f)
+		return kt_fail(err, KT_E_IO, "%s: %s", r->o->save_memory, strerror(errno));
+	for (unsigned i = 0; i < n; i++)
+		fwrite(ram[i].host, 1, ram[i].size, f);
+	if (ferror(f) | fclose(f))
+		return kt_fail(err, KT_E_IO, "%s: writing guest memory: %s", r->o->save_memory, strerror(errno));
+	return 0;
+}
+
 static void say_end(struct recording *r, int rc, const struct kt_err *err, struct kt_record_result *res)
 {
 	char n[32];
@@ -231,6 +248,8 @@ static int finish(struct recording *r, int rc, struct kt_record_result *res, str
 		if (!rc && vm_audit_regs(r->vm, err) < 0)
 			rc = -(int)err->code;
 	}
+	if (!rc && r->o->save_memory)
+		rc = save_memory(r, err);
 	say_end(r, rc, err, res);
 	kt_writer_stats(r->w, &st);
 	end = kt_writer_finish_stats(r->w, res->end_reason, res->end_text, res->digest, &st, &second);
