@@ -58,13 +58,15 @@ u8 *x86_ram(const struct x86_cpu *c, u64 pa, unsigned size);
 /* Like x86_ram, for writing: calls hooks.page_touch first if the page is new in this epoch. */
 u8 *x86_ram_write(struct x86_cpu *c, u64 pa, unsigned size);
 
+/* Physical addresses that these give out have A20 applied. */
 /* Translates one byte's address; sets A/D bits in memory (recorded as implicit writes of the step) when the walk
  * succeeds. 0, or -1 and *f = the #PF. */
 int x86_translate(struct x86_cpu *c, u64 va, unsigned use, u64 *pa, struct x86_fault *f);
 /* The same without setting A/D bits: for peeking. */
 int x86_peek_pa(const struct x86_cpu *c, u64 va, unsigned use, u64 *pa, struct x86_fault *f);
 
-/* A place of up to 4096+ bytes that the step touches: translated, permission checked, A/D set. */
+/* A place of 1..4096 bytes that the step touches: translated, permission checked, A/D set; for a write page_touch has been
+ * called. Over two pages: both are checked before either gets its A/D bits. */
 struct x86_span {
 	u64 va;
 	u32 size;
@@ -97,7 +99,15 @@ struct x86_descr { u64 base; u32 limit; u32 attr; /* as x86_regs.h */ u64 raw_va
 int x86_linear(const struct x86_cpu *c, unsigned seg, u64 off, u32 size, unsigned use, u64 *va, struct x86_fault *f);
 /* Loads a data segment register or SS as mov/pop/lds would; sets the descriptor's Accessed bit in memory. 0 or -1. */
 int x86_load_seg(struct x86_cpu *c, unsigned seg, u16 selector, struct x86_fault *f);
-/* lldt, ltr. */
+/* Reads the descriptor that `selector` names (not null) from the GDT or LDT; wide: a 16-byte system descriptor. Checks
+ * table limits only: #GP(selector), or what reading memory raises. 0 or -1 and *f. */
+int x86_descr_read(struct x86_cpu *c, u16 selector, bool wide, struct x86_descr *d, struct x86_fault *f);
+/* Sets `bits` of the descriptor's access byte (1 Accessed, 2 busy TSS) in memory and in d->attr if they are not set: a
+ * one-byte implicit write. */
+int x86_descr_mark(struct x86_cpu *c, struct x86_descr *d, unsigned bits, struct x86_fault *f);
+/* Puts a segment register's four numbers (X86_es .. X86_tr) through x86_set and marks SREGS dirty. Checks nothing. */
+void x86_seg_set(struct x86_cpu *c, unsigned seg, u16 selector, u64 base, u32 limit, u32 attr);
+/* lldt, ltr. The caller has checked mode and CPL. */
 int x86_load_ldtr(struct x86_cpu *c, u16 selector, struct x86_fault *f);
 int x86_load_tr(struct x86_cpu *c, u16 selector, struct x86_fault *f);
 
