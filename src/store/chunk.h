@@ -47,8 +47,8 @@ struct kt_raw_chunk {
 	struct kt_raw_step *step; /* limits.steps of them */
 	u64 *hot;                 /* limits.steps * nhot: after each step */
 	struct kt_buf aux;
-	struct kt_raw_page *page; /* limits.pages of them */
-	u32 npages;
+	struct kt_raw_page *page; /* npages of them in use; a step may take it beyond limits.pages */
+	u32 npages, page_cap;
 	struct kt_buf device;     /* device state at the chunk's start; may be empty */
 	u64 end_pc;               /* PC of State(first + count) */
 };
@@ -60,8 +60,10 @@ void kt_raw_chunk_deinit(struct kt_raw_chunk *c);
 void kt_raw_chunk_begin(struct kt_raw_chunk *c, u64 first, const u64 *regs);
 /* Copies a step in. `regs` is the whole register file after it. The caller has checked kt_raw_chunk_full. */
 bool kt_raw_chunk_add(struct kt_raw_chunk *c, const struct kt_step *s, const u64 *regs);
-/* Remembers a page's content before its first write. Idempotence is the caller's business. */
+/* Remembers a page's content before its first write. Idempotence is the caller's business. When memory runs out, the
+ * next kt_raw_chunk_add says so. */
 void kt_raw_chunk_page(struct kt_raw_chunk *c, u64 gpa, const u8 *before);
+/* Steps, payload (bytes of aux) or pages have reached their limit. One step may take payload and pages beyond it. */
 bool kt_raw_chunk_full(const struct kt_raw_chunk *c);
 /* The i-th step as a kt_step (pointers into the chunk; insn is NULL, its id in *insn_id). */
 void kt_raw_chunk_get(const struct kt_raw_chunk *c, u32 i, struct kt_step *out, u32 *insn_id);
