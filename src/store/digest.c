@@ -5,10 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* for the state's size: it stands in structures and on the stack */
 #include <xxhash.h>
 
-/* A record but for its data: head, pc, mask, hot values, cold pairs, events (4 words), accesses (4 words). */
-enum { RECORD_WORDS = 3 + KT_HOT_REGS + 2 * KT_STEP_COLD + 4 * KT_STEP_EVENTS + 4 * KT_STEP_ACCESSES };
+/* A record but for its accesses: head, pc, mask, hot values, cold pairs, events. */
+enum { RECORD_WORDS = 3 + KT_HOT_REGS + 2 * KT_STEP_COLD + 2 * KT_STEP_EVENTS };
 enum { GATHER = 32768 };
 
 struct kt_digest {
@@ -142,15 +143,12 @@ bool kt_digest_tail(const struct kt_digest *d, u8 leaf[KT_LEAF_BYTES])
 {
 	if (!d->in_leaf)
 		return false;
-	XXH3_state_t *copy = aligned_alloc(64, (sizeof(*copy) + 63) & ~(size_t)63);
-	if (!copy)
-		return false;
-	XXH3_copyState(copy, &d->hash);
-	XXH3_128bits_update(copy, d->gather, d->used);
+	XXH3_state_t copy;
 	XXH128_canonical_t c;
-	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(copy));
+	XXH3_copyState(&copy, &d->hash);
+	XXH3_128bits_update(&copy, d->gather, d->used);
+	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(&copy));
 	memcpy(leaf, c.digest, KT_LEAF_BYTES);
-	free(copy);
 	return true;
 }
 
@@ -158,14 +156,14 @@ void kt_digest_final(const u8 init[KT_LEAF_BYTES], u64 first, u64 count, const u
 {
 	static const char domain[16] = "ktrace digest 1";
 	u64 range[2] = { first, count };
-	struct kt_buf b = { 0 };
+	XXH3_state_t hash;
 	XXH128_canonical_t c;
 
-	kt_buf_put(&b, domain, sizeof(domain));
-	kt_buf_put(&b, init, KT_LEAF_BYTES);
-	kt_buf_put(&b, range, sizeof(range));
-	kt_buf_put(&b, leaves, nleaves * KT_LEAF_BYTES);
-	XXH128_canonicalFromHash(&c, XXH3_128bits(b.data, b.len));
+	XXH3_128bits_reset(&hash);
+	XXH3_128bits_update(&hash, domain, sizeof(domain));
+	XXH3_128bits_update(&hash, init, KT_LEAF_BYTES);
+	XXH3_128bits_update(&hash, range, sizeof(range));
+	XXH3_128bits_update(&hash, leaves, nleaves * KT_LEAF_BYTES);
+	XXH128_canonicalFromHash(&c, XXH3_128bits_digest(&hash));
 	memcpy(out, c.digest, KT_LEAF_BYTES);
-	kt_buf_free(&b);
 }
