@@ -122,9 +122,9 @@ int kt_desc_get(struct kt_rd *r, unsigned nregs, struct kt_desc *d, struct kt_er
 	d->nops = kt_rd_u8(r);
 	d->sp_size = kt_rd_u8(r);
 	s64 sp_add = kt_rd_svarint(r);
-	if (!version || d->nops > KT_DESC_OPS || sp_add != (s16)sp_add)
+	if (!version || d->nops > KT_DESC_OPS || sp_add != (s32)sp_add)
 		r->bad = true;
-	d->sp_add = (s16)sp_add;
+	d->sp_add = (s32)sp_add;
 	for (unsigned i = 0; i < d->nops && !r->bad; i++)
 		get_operand(r, &d->opnd[i]);
 	if (r->bad || !kt_desc_valid(d, nregs))
@@ -228,6 +228,17 @@ static bool nop_ok(const struct kt_desc *d)
 	return true;
 }
 
+static bool moves_sp(unsigned op)
+{
+	switch (op) {
+	case KT_OP_MOV: case KT_OP_CALL: case KT_OP_PUSHF: case KT_OP_POPF: case KT_OP_LEAVE: case KT_OP_SEGREAL:
+	case KT_OP_PUSHA: case KT_OP_POPA:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool kt_desc_valid(const struct kt_desc *d, unsigned nregs)
 {
 	if (d->nops > KT_DESC_OPS || d->cond > 15 || d->flags & ~KT_DESC_FLAGS || !d->len || d->len > 15)
@@ -241,6 +252,8 @@ bool kt_desc_valid(const struct kt_desc *d, unsigned nregs)
 		return true;
 	if (d->op == KT_OP_NOP)
 		return nop_ok(d);
+	if (d->sp_size && !moves_sp(d->op))
+		return false;
 	if (!d->width || (d->width == 16 && d->op != KT_OP_CMPXCHG2))
 		return false;
 	for (unsigned i = 0; i < KT_DESC_OPS; i++)

@@ -94,7 +94,7 @@ struct kt_desc {
 	u8 flags;    /* KT_DESC_* */
 	u8 nops;
 	u8 sp_size;  /* width of the stack pointer used (2, 4, 8), 0: the stack pointer is not stepped */
-	s16 sp_add;  /* added to the stack pointer (push: -width; pop: +width; ret n: width + n) when all operands are
+	s32 sp_add;  /* added to the stack pointer (push: -width; pop: +width; ret n: width + n) when all operands are
 	                read and before any register is written: a pop into the stack pointer keeps the popped value */
 	struct kt_operand opnd[KT_DESC_OPS];
 };
@@ -116,6 +116,9 @@ struct kt_planned {
 	u8 write;
 	u8 op;       /* which operand */
 };
+
+/* The address form of a memory operand, cut to its address size, without the segment base (lea's result). */
+u64 kt_operand_offset(const struct kt_arch *arch, const struct kt_desc *d, const struct kt_operand *o, const u64 *regs);
 
 /* The accesses of one instruction (for a REP: of its next iteration, none if the count register is 0) in canonical
  * order: reads in operand order, then writes in operand order; a read-modify-write operand is one of each. PUSHA/POPA

@@ -17,19 +17,27 @@ static u64 bit_offset(const struct kt_operand *o, u64 v)
 	return (u64)(off >> log2) * o->size;
 }
 
-static u64 linear(const struct kt_arch *arch, const struct kt_desc *d, const struct kt_operand *o, const u64 *regs)
+static inline u64 offset_of(const struct kt_arch *arch, const struct kt_desc *d, const struct kt_operand *o, const u64 *regs)
 {
 	u64 a = o->imm;
 
 	if (o->base != KT_REG_NONE)
 		a += regs[o->base] + (o->base == arch->pc ? d->len : 0);
 	if (o->index != KT_REG_NONE)
-		a += (kt_unlikely(o->shift) ? regs[o->index] & 0xff : cut(regs[o->index], o->addr_size)) << o->scale;
+		a += (kt_unlikely(o->shift) ? regs[o->index] & 0xff : regs[o->index]) << o->scale;
 	if (kt_unlikely(o->bitreg != KT_REG_NONE))
 		a += bit_offset(o, regs[o->bitreg]);
-	a = cut(a, o->addr_size);
-	if (o->seg != KT_REG_NONE)
-		a += regs[o->seg];
+	return cut(a, o->addr_size);
+}
+
+u64 kt_operand_offset(const struct kt_arch *arch, const struct kt_desc *d, const struct kt_operand *o, const u64 *regs)
+{
+	return offset_of(arch, d, o, regs);
+}
+
+static u64 linear(const struct kt_arch *arch, const struct kt_desc *d, const struct kt_operand *o, const u64 *regs)
+{
+	u64 a = offset_of(arch, d, o, regs) + (o->seg != KT_REG_NONE ? regs[o->seg] : 0);
 	return d->flags & KT_DESC_WRAP32 ? (u32)a : a;
 }
 
