@@ -113,6 +113,11 @@ struct vm_counts {
 };
 void vm_counts(const struct vm *vm, struct vm_counts *out);
 
+/* For benchmarks: n times KVM_RUN under single-step, registers synchronised, device exits served, and nothing else: no
+ * decode, no prediction, no check, nothing kept. The guest's state afterwards is not canonical; destroy the machine. *done:
+ * exits that ended a step. */
+int vm_bare_steps(struct vm *vm, u64 n, u64 *done, struct kt_err *err);
+
 /* Async-signal-safe: the next vm_step (or the one under way) returns VM_ENDED with VM_END_INTERRUPTED. */
 void vm_interrupt(struct vm *vm);
 
