@@ -109,12 +109,12 @@ u64 bus_read(struct bus *b, bool mmio, u64 addr, unsigned size)
 	addr = step_address(mmio, addr, 0);
 	const struct bus_range *r = range_of_all(b, mmio, addr, size);
 	if (r)
-		return r->dev->ops->read(r->dev, addr - r->first, size) & size_mask(size);
+		return r->dev->ops->read(r->dev, addr - r->first + r->offset, size) & size_mask(size);
 	for (unsigned i = 0; i < size; i++) {
 		u64 at = step_address(mmio, addr, i), byte = 0xff;
 		r = range_of_piece(b, mmio, at);
 		if (r)
-			byte = r->dev->ops->read(r->dev, at - r->first, 1) & 0xff;
+			byte = r->dev->ops->read(r->dev, at - r->first + r->offset, 1) & 0xff;
 		v |= byte << (8 * i);
 	}
 	return v;
@@ -127,14 +127,14 @@ void bus_write(struct bus *b, bool mmio, u64 addr, unsigned size, u64 value)
 	addr = step_address(mmio, addr, 0);
 	const struct bus_range *r = range_of_all(b, mmio, addr, size);
 	if (r) {
-		r->dev->ops->write(r->dev, addr - r->first, size, value & size_mask(size));
+		r->dev->ops->write(r->dev, addr - r->first + r->offset, size, value & size_mask(size));
 		return;
 	}
 	for (unsigned i = 0; i < size; i++) {
 		u64 at = step_address(mmio, addr, i);
 		r = range_of_piece(b, mmio, at);
 		if (r)
-			r->dev->ops->write(r->dev, at - r->first, 1, (value >> (8 * i)) & 0xff);
+			r->dev->ops->write(r->dev, at - r->first + r->offset, 1, (value >> (8 * i)) & 0xff);
 	}
 }
 
@@ -166,7 +166,7 @@ void bus_run_due(struct bus *b)
 		if (due->ops->tick)
 			due->ops->tick(due);
 		if (due->next_ns <= now)
-			due->next_ns = now + 1;
+			due->next_ns = now < VM_NEVER ? now + 1 : VM_NEVER;
 	}
 	find_next(b);
 }

@@ -13,7 +13,7 @@ struct device;
 
 struct device_ops {
 	const char *name;  /* stable: stands in saved state */
-	/* One access of 1, 2, 4 or 8 bytes at `offset` from the range's start; never past its end. A read returns the value,
+	/* One access of 1, 2, 4 or 8 bytes at `offset` from the range's start plus bus_range.offset; never past its end. A read returns the value,
 	 * upper bytes ignored. Wider accesses than the device knows: its own business (usually split by the bus, see
 	 * bus_range.byte_wide). */
 	u64 (*read)(struct device *d, u64 offset, unsigned size);
@@ -40,6 +40,7 @@ struct device {
 
 struct bus_range {
 	u64 first, last; /* inclusive */
+	u64 offset;      /* what the device calls `first`: tells the ranges of one device apart */
 	bool mmio;       /* else ports */
 	bool byte_wide;  /* the bus splits wider accesses into bytes at successive addresses */
 	bool exact;      /* never sees a byte of an access that also touches its neighbours: 0xcf9 beside 0xcf8 */
