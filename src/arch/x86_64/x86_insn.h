@@ -31,14 +31,17 @@ struct x86_insn {
 	u8 has_modrm, rex_w;
 	bool privileged;     /* #GP(0) unless CPL 0 (hlt, lgdt, mov cr, wrmsr ...; not in/out/cli/sti: IOPL rules) */
 	bool touches_fpu;    /* reads or writes x87/MMX/SSE state: needs the FPU group captured */
-	bool is_sse, is_x87, is_vex; /* for #NM/#UD rules */
+	bool is_sse, is_x87, is_mmx, is_vex; /* for #NM/#UD rules; x87 includes fxsave, fxrstor, fwait; sse: legacy encodings on xmm, ldmxcsr, stmxcsr */
 	bool changes_segs;   /* may change segments, descriptor tables, control registers, EFER or their MSRs */
 	bool loads_flags;    /* popf, iret, sysret: loads RFLAGS whole */
 	u64 target;          /* linear offset (rip-space, cut to osize) of a direct branch */
 	u32 flags_undefined; /* RFLAGS bits the manual leaves undefined after it */
 };
 
-/* Decodes what stands at linear address pc (offset rip) in `mode` (arch/insn.h). n bytes, 1..15, are available. Always
+/* The canonical CPU has neither BMI1 nor LZCNT: f3 0f bc / f3 0f bd decode as BSF / BSR (prefix_rep says f3). A host CPU
+ * that has them executes TZCNT / LZCNT instead: an engine has to carry these two out by kt_desc_eval.
+ *
+ * Decodes what stands at linear address pc (offset rip) in `mode` (arch/insn.h). n bytes, 1..15, are available. Always
  * fills `out`: bytes that are no instruction give mnemonic 0, len = 1, class LITERAL; an instruction that needs more
  * than n bytes gives -KT_E_RANGE (fetch further, or #PF/#GP). Returns 0 otherwise. Thread-safe. */
 int x86_decode(unsigned mode, u64 pc, u64 rip, const u8 *bytes, unsigned n, struct x86_insn *out);
