@@ -29,6 +29,7 @@ struct vm_config {
 	enum vm_boot boot;
 	bool flat;           /* image is a flat binary: load, entry, mode are meant */
 	u64 load, entry;     /* physical load address, entry (linear address) */
+	bool has_load, has_entry; /* 0 was said, not left out; without them 0 means: the default (image_flat.c) */
 	enum vm_mode mode;
 	enum vm_irq_policy irq;
 };
