@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs one fuzz target without a fuzzer:
  *
- *     fuzz_x FOLDER|FILE...                   every file of the folders, in order of name
- *     fuzz_x --random N SEED [FOLDER|FILE...] N inputs that follow from SEED: random bytes, and mutations of the files
+ *     fuzz_x [FOLDER|FILE]... [--random N SEED]
  *
+ * Every file of the folders in order of name, then N inputs that follow from SEED: random bytes, and mutations of the files.
  * One line says what was run. Exit: 0 all inputs ran, 1 a file could not be read, 2 usage. A target that finds a fault
  * aborts: the input is then kept in fuzz-crash-<target> in the current folder, and the command to repeat it is printed. */
 #include <dirent.h>
@@ -217,7 +217,7 @@ static void run_random(uint64_t n, uint64_t seed)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: %s [--random N SEED] [FOLDER|FILE]...\n", target);
+	fprintf(stderr, "usage: %s [FOLDER|FILE]... [--random N SEED]\n", target);
 	return 2;
 }
 
@@ -230,41 +230,43 @@ static int parse(const char *text, uint64_t *out)
 	return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
+static void catch_crashes(void)
+{
+	signal(SIGABRT, on_signal);
+	signal(SIGILL, on_signal);
+	if (__sanitizer_set_death_callback) { /* the sanitizer reports the others itself, and calls back then */
+		__sanitizer_set_death_callback(keep_crash);
+		return;
+	}
+	signal(SIGSEGV, on_signal);
+	signal(SIGBUS, on_signal);
+	signal(SIGFPE, on_signal);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = strrchr(argv[0], '/');
 	uint64_t n = 0, seed = 0;
-	int first = 1, is_random = argc > 1 && !strcmp(argv[1], "--random"), bad = 0;
+	int bad = 0;
 
 	target = slash ? slash + 1 : argv[0];
-	if (is_random) {
-		if (argc < 4 || !parse(argv[2], &n) || !parse(argv[3], &seed))
-			return usage();
-		first = 4;
-	} else if (argc < 2 || argv[1][0] == '-') {
+	if (argc < 2)
 		return usage();
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] != '-') {
+			bad |= load(argv[i]);
+			continue;
+		}
+		if (strcmp(argv[i], "--random") || argc - i < 3 || !parse(argv[i + 1], &n) || !parse(argv[i + 2], &seed))
+			return usage();
+		i += 2;
 	}
-	if (__sanitizer_set_death_callback)
-		__sanitizer_set_death_callback(keep_crash);
-	signal(SIGABRT, on_signal);
-	signal(SIGILL, on_signal);
-	if (!__sanitizer_set_death_callback) {
-		signal(SIGSEGV, on_signal);
-		signal(SIGBUS, on_signal);
-		signal(SIGFPE, on_signal);
-	}
-	for (int i = first; i < argc; i++)
-		bad |= load(argv[i]);
-	if (is_random)
-		run_random(n, seed);
-	else
-		for (size_t i = 0; i < nfiles; i++)
-			run(files[i].data, files[i].size);
-	if (is_random)
-		printf("%s: %llu random inputs, seed %llu, %zu files%s\n", target, (unsigned long long)n,
-		       (unsigned long long)seed, nfiles, bad ? ", some unreadable" : ": ok");
-	else
-		printf("%s: %zu files%s\n", target, nfiles, bad ? ", some unreadable" : ": ok");
+	catch_crashes();
+	for (size_t i = 0; i < nfiles; i++)
+		run(files[i].data, files[i].size);
+	run_random(n, seed);
+	printf("%s: %zu files, %llu random inputs of seed %llu%s\n", target, nfiles, (unsigned long long)n,
+	       (unsigned long long)seed, bad ? ", some files unreadable" : ": ok");
 	for (size_t i = 0; i < nfiles; i++)
 		free(files[i].data);
 	free(files);
