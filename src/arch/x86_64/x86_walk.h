@@ -9,8 +9,8 @@
 
 enum x86_use { X86_USE_READ = 0, X86_USE_WRITE = 1, X86_USE_FETCH = 2, X86_USE_USER = 4 /* as CPL 3 */, X86_USE_IMPLICIT = 8 /* supervisor access to a system structure at any CPL */ };
 
-/* MAXPHYADDR of the canonical CPU: it shows no CPUID leaf 80000008, so 36 (SDM 3, 4.1.4). Address bits above are reserved. */
-enum { X86_PHYS_BITS = 36 };
+/* MAXPHYADDR of the canonical CPU, as its CPUID leaf 80000008 says (SDM 3, 4.1.4). Address bits above are reserved. */
+enum { X86_PHYS_BITS = 40 };
 
 /* Where a walk reads entries. Returns a pointer to `size` (4 or 8) bytes of guest RAM at pa, NULL if no RAM is there. */
 typedef const u8 *x86_phys_fn(void *ctx, u64 pa, unsigned size);

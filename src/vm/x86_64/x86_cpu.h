@@ -47,6 +47,7 @@ struct x86_fault {
 	bool has_error;
 	u32 error;
 	u64 cr2;      /* #PF only */
+	u64 dr6;      /* #DB only: bits to be set in DR6 (BD), 0 for int1 */
 	bool is_trap; /* saved RIP is behind the instruction (int n, int3, into, #DB trap) */
 	bool soft;    /* int n, int3, into: gate DPL is checked */
 };
@@ -118,12 +119,18 @@ struct x86_plan {
 	unsigned n;
 	struct kt_planned p[KT_PLAN_MAX];
 	struct x86_span span[KT_PLAN_MAX]; /* valid for RAM/MMIO entries */
-	u64 limit;                         /* REP: iterations possible before a fault, <= 65536 */
+	u64 limit;                         /* REP: iterations of this piece, <= 65536; 0 when the count is 0. Up to the next fault
+	                                    * or device access; INS and OUTS, and an iteration on a device: 1. CMPS, SCAS in
+	                                    * RAM: exactly those the instruction makes */
+	bool rep_done;                     /* REP: behind these iterations the instruction is over (count 0, or the comparison
+	                                    * ends it); CMPS, SCAS on a device: as far as the count says */
 };
 /* Checks everything that page walk, segment limits, privilege, canonical form, alignment (AC), divide, opcode, CR/DR/MSR
  * tables, TS/EM, IOPL and the TSS permission bitmap imply, in the CPU's order of priority (SDM 3, 6.9). Sets A/D bits of what will
  * be accessed. 0: it will retire; 1: it raises *f. REP string operations: faults of the first iteration; plan->limit says
- * how many iterations go before the next fault. */
+ * how many iterations go before the next fault. Software interrupts (int n, int3, int1, into when it is taken) are "raised" too.
+ * Left to those who carry them out: segment loads (x86_load_seg ...) and what far transfers push, pop and load; for them
+ * only the reads of a memory operand (far jmp/call) are planned. Changes no register. */
 int x86_predict(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan, struct x86_fault *f);
 
 /* --- x86_deliver.c: exceptions and interrupts --- */

@@ -129,7 +129,7 @@ static void set_bits(struct x86_cpu *c, const struct x86_walk *w)
 static int walk(const struct x86_cpu *c, u64 va, unsigned use, struct x86_walk *w, struct x86_fault *f)
 {
 	if (x86_walk(c->r, walk_phys, (void *)(uintptr_t)c, va, use, w))
-		return x86_raise_pf(f, w->error, va);
+		return x86_fault_pf(f, w->error, va);
 	w->pa = a20(c, w->pa);
 	return 0;
 }
@@ -216,7 +216,7 @@ int x86_sys_read(struct x86_cpu *c, u64 va, void *to, u32 size, struct x86_fault
 			return -1;
 		const u8 *host = ram_at(c, pa);
 		if (!host)
-			return x86_raise_gp(f, 0);
+			return x86_fault_gp(f, 0);
 		memcpy(out, host, n);
 		out += n;
 		size -= n;
@@ -233,7 +233,7 @@ static int sys_write_probe(const struct x86_cpu *c, u64 va, u32 size, unsigned u
 		if (x86_peek_pa(c, va, use, &pa, f))
 			return -1;
 		if (!ram_at(c, pa))
-			return x86_raise_gp(f, 0);
+			return x86_fault_gp(f, 0);
 		left -= n;
 		va = next_page(c, va, use);
 	}
@@ -253,7 +253,7 @@ int x86_sys_write(struct x86_cpu *c, u64 va, const void *from, u32 size, unsigne
 			return -1;
 		u8 *host = x86_ram_write(c, pa, n);
 		if (!host)
-			return x86_raise_gp(f, 0);
+			return x86_fault_gp(f, 0);
 		memcpy(host, in, n);
 		x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_WRITE | KT_ACCESS_IMPLICIT, va, pa, n, in, n);
 		in += n;

@@ -23,7 +23,7 @@ static bool code64(const u64 *r)
 /* #SS(0) for the stack segment, else #GP(0). */
 static int bad_access(unsigned seg, struct x86_fault *f)
 {
-	return x86_raise_code(f, seg == X86_ss ? X86_SS_VEC : X86_GP, 0);
+	return x86_fault_code(f, seg == X86_ss ? X86_SS_VEC : X86_GP, 0);
 }
 
 /* 64-bit mode: no limits, no types; only FS and GS have a base (SDM 3, 3.2.4). */
@@ -82,10 +82,10 @@ int x86_descr_read(struct x86_cpu *c, u16 selector, bool wide, struct x86_descr 
 		base = r[X86_ldtr_base];
 		limit = (u32)r[X86_ldtr_limit];
 		if (r[X86_ldtr_attr] & X86_ATTR_UNUSABLE)
-			return x86_raise_gp(f, error);
+			return x86_fault_gp(f, error);
 	}
 	if ((u64)offset + size - 1 > limit)
-		return x86_raise_gp(f, error);
+		return x86_fault_gp(f, error);
 	u32 w[4] = {0};
 	d->raw_va = base + offset;
 	if (!(r[X86_efer] & X86_EFER_LMA))
@@ -99,7 +99,7 @@ int x86_descr_read(struct x86_cpu *c, u16 selector, bool wide, struct x86_descr 
 		d->limit = d->limit << 12 | 0xfff;
 	/* SDM 3, 7.2.3: the upper half's type field must be zero. */
 	if (wide && w[3] & 0x1f00)
-		return x86_raise_gp(f, error);
+		return x86_fault_gp(f, error);
 	return 0;
 }
 
@@ -145,9 +145,9 @@ static int check_stack(const struct x86_cpu *c, u16 selector, u32 attr, struct x
 	u32 error = selector & 0xfffcu;
 	bool writable_data = attr & X86_ATTR_S && !(attr & TYPE_CODE) && attr & TYPE_RW;
 	if ((selector & 3u) != cpl || !writable_data || dpl != cpl)
-		return x86_raise_gp(f, error);
+		return x86_fault_gp(f, error);
 	if (!(attr & X86_ATTR_P))
-		return x86_raise_code(f, X86_SS_VEC, error);
+		return x86_fault_code(f, X86_SS_VEC, error);
 	return 0;
 }
 
@@ -158,9 +158,9 @@ static int check_data(const struct x86_cpu *c, u16 selector, u32 attr, struct x8
 	bool readable = attr & X86_ATTR_S && (!(attr & TYPE_CODE) || attr & TYPE_RW);
 	bool conforming = attr & TYPE_CODE && attr & TYPE_DOWN;
 	if (!readable || (!conforming && (rpl > dpl || cpl > dpl)))
-		return x86_raise_gp(f, error);
+		return x86_fault_gp(f, error);
 	if (!(attr & X86_ATTR_P))
-		return x86_raise_code(f, X86_NP, error);
+		return x86_fault_code(f, X86_NP, error);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ static int load_null(struct x86_cpu *c, unsigned seg, u16 selector, struct x86_f
 	if (seg == X86_ss) { /* only 64-bit mode, and not at CPL 3 */
 		unsigned cpl = x86_cpl(c->r);
 		if (!code64(c->r) || cpl == 3 || (selector & 3u) != cpl)
-			return x86_raise_gp(f, 0);
+			return x86_fault_gp(f, 0);
 		attr |= cpl << 5;
 	}
 	x86_seg_set(c, seg, selector, 0, 0, attr);
@@ -200,18 +200,18 @@ int x86_load_seg(struct x86_cpu *c, unsigned seg, u16 selector, struct x86_fault
 static int read_system(struct x86_cpu *c, u16 selector, struct x86_descr *d, struct x86_fault *f)
 {
 	if (selector & 4)
-		return x86_raise_gp(f, selector & 0xfffcu);
+		return x86_fault_gp(f, selector & 0xfffcu);
 	return x86_descr_read(c, selector, code64(c->r), d, f);
 }
 
 static int check_system(const struct x86_cpu *c, u16 selector, const struct x86_descr *d, bool type_ok, struct x86_fault *f)
 {
 	if (d->attr & X86_ATTR_S || !type_ok)
-		return x86_raise_gp(f, selector & 0xfffcu);
+		return x86_fault_gp(f, selector & 0xfffcu);
 	if (!(d->attr & X86_ATTR_P))
-		return x86_raise_code(f, X86_NP, selector & 0xfffcu);
+		return x86_fault_code(f, X86_NP, selector & 0xfffcu);
 	if (!x86_canonical(c->r, d->base))
-		return x86_raise_gp(f, selector & 0xfffcu);
+		return x86_fault_gp(f, selector & 0xfffcu);
 	return 0;
 }
 
@@ -232,7 +232,7 @@ int x86_load_tr(struct x86_cpu *c, u16 selector, struct x86_fault *f)
 {
 	struct x86_descr d;
 	if (!(selector & 0xfffc))
-		return x86_raise_gp(f, 0);
+		return x86_fault_gp(f, 0);
 	if (read_system(c, selector, &d, f))
 		return -1;
 	unsigned type = d.attr & 15;
