@@ -108,7 +108,7 @@ static int place_segment(struct image_load *l, const char *what, const u8 *p, si
 	if (s->filesz > s->memsz)
 		return image_bad(l, "%s: 0x%llx bytes in the file for 0x%llx in memory: the program header is damaged", name,
 		                 (unsigned long long)s->filesz, (unsigned long long)s->memsz);
-	if (s->paddr + s->memsz < s->paddr || s->paddr >= 0xffffffff00000000)
+	if (s->paddr >= 0xffffffff00000000)
 		return image_bad(l, "%s: its physical address is 0x%llx, as kernels have for virtual ones: give the segments load addresses (AT() in "
 		                 "the linker script)", name, (unsigned long long)s->paddr);
 	return image_place(l, name, s->paddr, p + s->offset, s->filesz, s->memsz);

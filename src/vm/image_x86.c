@@ -24,6 +24,7 @@ static const struct {
 	{ 0, 8, "!<arch>\n", "an archive or a Debian package: unpack it (dpkg-deb -x) and give the kernel inside" },
 	{ 0x38, 4, "ARM\x64", "an arm64 Linux Image: record it on an arm64 host" },
 	{ 0, 4, "\xd6\x50\x52\xe8", "a multiboot 2 file: only multiboot 1 is supported" },
+	{ 0, 2, "\x55\xaa", "an option ROM: firmware loads those, not ktrace" },
 	{ 0, 2, "MZ", "an EFI or DOS program: ktrace loads those only as bzImage" },
 	{ 0, 2, "#!", "a script" },
 	{ 0x8001, 5, "CD001", "a CD image (ktrace has no drives: give the kernel inside it)" },
