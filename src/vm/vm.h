@@ -107,6 +107,9 @@ int vm_dirty_pages(struct vm *vm, void (*fn)(void *ctx, u64 gpa, const u8 *host)
 /* Appends the state of all devices and the clock / restores it. The byte form is the machine's own, versioned. */
 void vm_devices_save(const struct vm *vm, struct kt_buf *out);
 int vm_devices_restore(struct vm *vm, struct kt_rd *in, struct kt_err *err);
+/* Puts a whole register file (kt_arch numbering) into the machine, for re-execution from a keyframe; device state goes in by
+ * vm_devices_restore, memory through vm_ram's host pointers. The machine may step again even if it had ended. */
+int vm_regs_restore(struct vm *vm, const u64 *regs, struct kt_err *err);
 
 /* Counters of what the engine did, for `info` and tests. */
 struct vm_counts {
