@@ -114,12 +114,15 @@ int x86_load_tr(struct x86_cpu *c, u16 selector, struct x86_fault *f);
 
 /* --- x86_predict.c: will this instruction fault? --- */
 
+/* A piece of a REP string instruction ends at the latest after so much. */
+enum { X86_REP_ITERATIONS = 65536, X86_REP_BYTES = 128 << 10 };
+
 /* The instruction's memory operands, translated (spans in the order of kt_desc_plan), filled by x86_predict. */
 struct x86_plan {
 	unsigned n;
 	struct kt_planned p[KT_PLAN_MAX];
 	struct x86_span span[KT_PLAN_MAX]; /* valid for RAM/MMIO entries */
-	u64 limit;                         /* REP: iterations of this piece, <= 65536; 0 when the count is 0. Up to the next fault
+	u64 limit;                         /* REP: iterations of this piece; 0 when the count is 0. Up to the next fault
 	                                    * or device access; INS and OUTS, and an iteration on a device: 1. CMPS, SCAS in
 	                                    * RAM: exactly those the instruction makes */
 	bool rep_done;                     /* REP: behind these iterations the instruction is over (count 0, or the comparison

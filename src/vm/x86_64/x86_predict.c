@@ -31,7 +31,9 @@ static bool must_align(const struct x86_insn *i, unsigned kind, u32 size)
 static u64 ac_mask(const struct x86_insn *i, u32 size)
 {
 	switch (size) {
-	case 2: case 4: case 8:
+	case 4:
+		return i->flow == X86_FLOW_FAR ? 1 : 3; /* a 16-bit far pointer is two words */
+	case 2: case 8:
 		return size - 1;
 	case 6:
 		return 3;
@@ -107,7 +109,7 @@ static unsigned far_plan(const struct x86_insn *i, unsigned kind, const struct x
 
 static int check_memory(struct x86_cpu *c, const struct x86_insn *i, unsigned kind, struct x86_plan *plan, struct x86_fault *f)
 {
-	if (kt_unlikely(kind == X86_K_ENTER && x86_enter_level(i)))
+	if (kt_unlikely(kind == X86_K_ENTER))
 		return x86_check_enter(c, i, plan, f);
 	plan->n = kt_desc_plan(&kt_arch_x86_64, &i->k.desc, c->r, plan->p);
 	if (i->flow == X86_FLOW_FAR)
@@ -118,9 +120,7 @@ static int check_memory(struct x86_cpu *c, const struct x86_insn *i, unsigned ki
 		return -1;
 	if (i->flow != X86_FLOW_NEXT && i->flow != X86_FLOW_FAR && x86_check_branch(c, i, plan, f))
 		return -1;
-	if (check_operands(c, i, kind, plan, true, f))
-		return -1;
-	return kt_unlikely(kind == X86_K_ENTER) ? x86_check_enter_top(c, i, f) : 0;
+	return check_operands(c, i, kind, plan, true, f);
 }
 
 int x86_predict(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan, struct x86_fault *f)

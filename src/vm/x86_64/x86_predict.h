@@ -58,15 +58,8 @@ int x86_check_system(struct x86_cpu *c, const struct x86_insn *i, unsigned kind,
 /* --- x86_predict_value.c --- */
 /* What values decide: #DE, #BR, int n, table bases, MXCSR. The plan's reads are translated. */
 int x86_check_value(struct x86_cpu *c, const struct x86_insn *i, unsigned kind, const struct x86_plan *plan, struct x86_fault *f);
-/* ENTER's nesting level, 0..31. */
-static inline unsigned x86_enter_level(const struct x86_insn *i)
-{
-	return i->k.bytes[(i->k.len - 1) & 15] & 31;
-}
-/* Level 1 and more: ENTER's frame reads and its pushes, in place of the descriptor's plan. */
+/* ENTER: its frame reads and pushes, planned here since the descriptor does not have them. */
 int x86_check_enter(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan, struct x86_fault *f);
-/* A write at the stack pointer that ENTER leaves must be possible, though none is made. */
-int x86_check_enter_top(const struct x86_cpu *c, const struct x86_insn *i, struct x86_fault *f);
 /* Where a near branch goes, if that is an address CS does not have. */
 int x86_check_branch(const struct x86_cpu *c, const struct x86_insn *i, const struct x86_plan *plan, struct x86_fault *f);
 

@@ -28,23 +28,25 @@ int x86_check_fpu(const struct x86_cpu *c, const struct x86_insn *i, unsigned ki
 {
 	const u64 *r = c->r;
 	u64 cr0 = r[X86_cr0];
-	if (kind == X86_K_FWAIT) {
+	if (kt_unlikely(kind == X86_K_FWAIT)) {
 		if ((cr0 & (X86_CR0_MP | X86_CR0_TS)) == (X86_CR0_MP | X86_CR0_TS))
 			return x86_fault_plain(f, X86_NM);
 		return check_pending(r, f);
 	}
-	if (kt_likely(!i->touches_fpu && !i->is_vex && !i->is_x87))
-		return 0;
+	if (kt_likely(!i->touches_fpu))
+		return 0; /* BMI is VEX, but works on general registers */
 	if (i->is_vex)
-		return i->touches_fpu ? check_vex(r, f) : 0; /* BMI works on general registers */
-	if (i->is_x87 || kind == X86_K_FXSAVE || kind == X86_K_FXRSTOR) {
+		return check_vex(r, f);
+	if (kind == X86_K_FXSAVE || kind == X86_K_FXRSTOR)
+		return cr0 & (X86_CR0_EM | X86_CR0_TS) ? x86_fault_plain(f, X86_NM) : 0;
+	if (i->is_x87) {
 		if (cr0 & (X86_CR0_EM | X86_CR0_TS))
 			return x86_fault_plain(f, X86_NM);
-		return i->is_x87 && kind != X86_K_X87_NOWAIT ? check_pending(r, f) : 0;
+		return kind != X86_K_X87_NOWAIT ? check_pending(r, f) : 0;
 	}
-	if (cr0 & X86_CR0_EM || (i->is_sse && !(r[X86_cr4] & X86_CR4_OSFXSR)))
+	if ((cr0 & X86_CR0_EM && (i->is_sse || i->is_mmx)) || (i->is_sse && !(r[X86_cr4] & X86_CR4_OSFXSR)))
 		return x86_fault_plain(f, X86_UD);
 	if (check_switched(r, f))
 		return -1;
-	return i->is_sse ? 0 : check_pending(r, f); /* MMX aliases the x87 registers */
+	return i->is_mmx ? check_pending(r, f) : 0; /* MMX lives in the x87 registers */
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How far a REP string instruction goes before something happens: a page fault, a segment's end, device memory, the end
- * of a piece (65,536 iterations), or a CMPS/SCAS that finds what it looks for (SDM 2, REP).
+ * of a piece (65,536 iterations or 128 KiB), or a CMPS/SCAS that finds what it looks for (SDM 2, REP).
  *
  * The operands are walked ahead page by page, in blocks of iterations that stay in one page of every operand. A block
  * is asked first (x86_peek_pa) and only then gets its A/D bits, so pages that are not reached stay as they are. */
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { PIECE = 65536, PAGE = 4096, ROOM = 24 }; /* ROOM: records kept free for what else the step does */
+enum { PAGE = 4096, ROOM = 24 }; /* ROOM: records kept free for what else the step does */
 
 struct stream {
 	unsigned seg, use;
@@ -172,13 +172,14 @@ static bool has_room(const struct walk *w, unsigned blocks)
 void x86_check_rep(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan)
 {
 	const struct kt_desc *d = &i->k.desc;
-	u64 count = x86_cut(c->r[X86_rcx], i->asize), max = KT_MIN(count, (u64)PIECE), n = 0;
+	u64 count = x86_cut(c->r[X86_rcx], i->asize), max = KT_MIN(count, (u64)X86_REP_ITERATIONS), n = 0;
 	bool scan = d->op == KT_OP_CMPS || d->op == KT_OP_SCAS, found = false;
 	struct walk w;
 	plan->limit = 1;
 	plan->rep_done = count == 1;
 	if (d->op == KT_OP_INS || d->op == KT_OP_OUTS || !begin(c, i, plan, &w))
 		return;
+	max = KT_MIN(max, X86_REP_BYTES / w.width);
 	for (unsigned blocks = 0; n < max && !found && has_room(&w, blocks); blocks++) {
 		u64 block = fit_segments(&w, max - n);
 		if (!block || !block_ok(&w))

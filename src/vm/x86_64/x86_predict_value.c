@@ -155,16 +155,19 @@ int x86_check_value(struct x86_cpu *c, const struct x86_insn *i, unsigned kind, 
 	return 0;
 }
 
-/* One word of ENTER's frame, planned as access k. */
+/* One word of ENTER's frame: planned, checked. */
 static int enter_word(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan, u64 off, bool write, struct x86_fault *f)
 {
-	unsigned use = (write ? X86_USE_WRITE : X86_USE_READ) | x86_use_now(c->r);
+	unsigned use = (write ? X86_USE_WRITE : X86_USE_READ) | x86_use_now(c->r), n = plan->n;
 	u64 va;
-	struct x86_span local, *s = plan->n < KT_PLAN_MAX ? &plan->span[plan->n] : &local;
-	if (x86_linear(c, X86_ss, off, i->osize, use, &va, f) || x86_span(c, va, i->osize, use, s, f))
+	if (n == KT_PLAN_MAX) {
+		x86_end(c, VM_END_UNSUPPORTED, c->step.pc, "enter with nesting level %u touches more of the stack than a step can hold",
+		        i->k.bytes[(i->k.len - 1) & 15] & 31);
+		return 0;
+	}
+	if (x86_linear(c, X86_ss, off, i->osize, use, &va, f) || x86_span(c, va, i->osize, use, &plan->span[n], f))
 		return -1;
-	if (plan->n < KT_PLAN_MAX)
-		plan->p[plan->n++] = (struct kt_planned){.va = va, .size = i->osize, .space = KT_SPACE_RAM, .write = write};
+	plan->p[plan->n++] = (struct kt_planned){.va = va, .size = i->osize, .space = KT_SPACE_RAM, .write = write};
 	return 0;
 }
 
@@ -173,31 +176,23 @@ static unsigned stack_width(const u64 *r)
 	return x86_is_code64(r) ? 8 : r[X86_ss_attr] & X86_ATTR_DB ? 4 : 2;
 }
 
-/* SDM 2, ENTER: push rBP; copy level-1 frame pointers; push the new one. */
+/* SDM 2, ENTER: push rBP; copy level-1 frame pointers; push the new one; and a write at the stack pointer that it leaves
+ * must be possible, though none is made. The operands are the last three bytes: size of the frame, level. */
 int x86_check_enter(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan, struct x86_fault *f)
 {
-	unsigned level = x86_enter_level(i), word = i->osize, stack = stack_width(c->r);
-	u64 sp = c->r[X86_rsp], bp = c->r[X86_rbp];
+	const u8 *b = i->k.bytes + KT_MAX(i->k.len, 3) - 3;
+	unsigned frame = b[0] | b[1] << 8, level = b[2] & 31, word = i->osize, pushes = level ? level + 1 : 1;
+	unsigned stack = stack_width(c->r), use = X86_USE_WRITE | x86_use_now(c->r);
+	u64 sp = c->r[X86_rsp], bp = c->r[X86_rbp], va, pa;
 	plan->n = 0;
 	for (unsigned n = 1; n < level; n++)
 		if (enter_word(c, i, plan, x86_cut(bp - (u64)n * word, stack), false, f))
 			return -1;
-	for (unsigned n = 1; n <= level + 1; n++)
+	for (unsigned n = 1; n <= pushes; n++)
 		if (enter_word(c, i, plan, x86_cut(sp - (u64)n * word, stack), true, f))
 			return -1;
-	return x86_check_enter_top(c, i, f);
-}
-
-/* The operands are the last three bytes: size of the frame (16 bits), level. */
-int x86_check_enter_top(const struct x86_cpu *c, const struct x86_insn *i, struct x86_fault *f)
-{
-	if (i->k.len < 4)
-		return 0;
-	const u8 *b = i->k.bytes + i->k.len - 3;
-	unsigned frame = b[0] | b[1] << 8, level = b[2] & 31, use = X86_USE_WRITE | x86_use_now(c->r);
-	unsigned pushes = level ? level + 1 : 1;
-	u64 top = x86_cut(c->r[X86_rsp] - (u64)pushes * i->osize - frame, stack_width(c->r)), va, pa;
-	if (x86_linear(c, X86_ss, top, i->osize, use, &va, f))
+	u64 top = x86_cut(sp - (u64)pushes * word - frame, stack);
+	if (x86_linear(c, X86_ss, top, word, use, &va, f))
 		return -1;
 	return x86_peek_pa(c, va, use, &pa, f);
 }
