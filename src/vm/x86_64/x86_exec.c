@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/* How each instruction is carried out: the table, the way through KVM with its check, and the way through the
+ * descriptor. */
+#include <Zydis/Zydis.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vm/x86_64/x86_vm.h"
+
+#define M(m) ZYDIS_MNEMONIC_##m
+
+/* What is not here is single-stepped by KVM (X86_M_STEP), or is found by its form in x86_exec_classify. */
+static const u8 methods[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
+	/* Nothing of them can be seen in a machine with one vCPU whose caches have no state. */
+	[M(NOP)] = X86_M_ADVANCE, [M(PAUSE)] = X86_M_ADVANCE, [M(MFENCE)] = X86_M_ADVANCE, [M(LFENCE)] = X86_M_ADVANCE,
+	[M(SFENCE)] = X86_M_ADVANCE, [M(ENDBR32)] = X86_M_ADVANCE, [M(ENDBR64)] = X86_M_ADVANCE, [M(CLDEMOTE)] = X86_M_ADVANCE,
+	[M(PREFETCH)] = X86_M_ADVANCE, [M(PREFETCHW)] = X86_M_ADVANCE, [M(PREFETCHWT1)] = X86_M_ADVANCE,
+	[M(PREFETCHNTA)] = X86_M_ADVANCE, [M(PREFETCHT0)] = X86_M_ADVANCE, [M(PREFETCHT1)] = X86_M_ADVANCE,
+	[M(PREFETCHT2)] = X86_M_ADVANCE, [M(CLFLUSH)] = X86_M_ADVANCE, [M(CLFLUSHOPT)] = X86_M_ADVANCE, [M(CLWB)] = X86_M_ADVANCE,
+	[M(FWAIT)] = X86_M_ADVANCE, [M(FNOP)] = X86_M_ADVANCE, /* #NM and #MF are predicted */
+	[M(WBINVD)] = X86_M_ADVANCE, [M(INVD)] = X86_M_ADVANCE,
+	/* TF of a TF-based host would show in the pushed image. */
+	[M(PUSHF)] = X86_M_EVAL, [M(PUSHFD)] = X86_M_EVAL, [M(PUSHFQ)] = X86_M_EVAL,
+	[M(INT)] = X86_M_SOFTINT, [M(INT1)] = X86_M_SOFTINT, [M(INT3)] = X86_M_SOFTINT, [M(INTO)] = X86_M_SOFTINT,
+	[M(RSM)] = X86_M_CANNOT, [M(GETSEC)] = X86_M_CANNOT,
+	/* Late traps where KVM's emulator is the CPU. */
+	[M(RDRAND)] = X86_M_BREAK, [M(RDSEED)] = X86_M_BREAK, [M(SERIALIZE)] = X86_M_BREAK,
+	[M(RDFSBASE)] = X86_M_BREAK, [M(RDGSBASE)] = X86_M_BREAK,
+};
+
+static bool is_string(u8 op)
+{
+	return op >= KT_OP_MOVS && op <= KT_OP_OUTS;
+}
+
+void x86_exec_classify(const struct vm *vm, struct x86_code *code)
+{
+	const struct x86_insn *i = &code->i;
+	u16 m = i->mnemonic;
+	bool moves_cr = m == M(MOV) && i->opcode_map == 1 && (i->opcode == 0x22);
+
+	code->method = m <= ZYDIS_MNEMONIC_MAX_VALUE ? methods[m] : X86_M_CANNOT;
+	code->debug_skip = false;
+	code->shim = x86_shim_of(i, &code->debug_skip);
+	if (code->shim)
+		code->method = X86_M_SHIM;
+	else if (moves_cr)
+		code->method = X86_M_CONTROL; /* through KVM, which flushes translations as the CPU does */
+	else if (is_string(i->k.desc.op) && i->prefix_rep)
+		code->method = X86_M_REP;
+	else if (code->method == X86_M_STEP && (i->is_sse || i->is_x87 || i->is_vex))
+		code->method = X86_M_BREAK;
+}
+
+u64 x86_pc(const u64 *r)
+{
+	u64 pc = r[X86_rip] + r[X86_cs_base];
+	return (x86_mode(r) & KT_MODE_CODE) == KT_MODE_64 ? pc : (u32)pc;
+}
+
+static u64 cut(u64 v, unsigned bytes)
+{
+	return bytes >= 8 ? v : v & ((1ull << 8 * bytes) - 1);
+}
+
+u64 x86_next_rip(const u64 *r, const struct x86_insn *i)
+{
+	static const u8 width[4] = { 2, 4, 8, 8 };
+	return cut(r[X86_rip] + i->k.len, width[i->k.mode & KT_MODE_CODE]);
+}
+
+static bool peek(const struct vm *vm, unsigned k, u64 *v)
+{
+	*v = 0;
+	return vm->plan.span[k].size <= 8 && x86_peek(vm, k, v);
+}
+
+/* Where the instruction may go besides the next one. 0: nowhere else, 1: *to only, 2: *to or the next, 3: anywhere. */
+enum { GO_NEXT, GO_TO, GO_EITHER, GO_ANY };
+static int goes(const struct vm *vm, const struct x86_insn *i, u64 *to)
+{
+	const struct kt_desc *d = &i->k.desc;
+
+	switch ((enum x86_flow)i->flow) {
+	case X86_FLOW_NEXT:
+		return GO_NEXT;
+	case X86_FLOW_COND:
+		*to = i->target;
+		return GO_EITHER;
+	case X86_FLOW_JUMP:
+	case X86_FLOW_CALL:
+		*to = i->target;
+		return GO_TO;
+	case X86_FLOW_INDIRECT:
+	case X86_FLOW_RET:
+		break;
+	case X86_FLOW_FAR:
+		return GO_ANY;
+	}
+	if (i->flow == X86_FLOW_INDIRECT && i->branch_op < d->nops && d->opnd[i->branch_op].kind == KT_OPND_REG) {
+		*to = cut(vm->c.r[d->opnd[i->branch_op].reg], i->osize);
+		return GO_TO;
+	}
+	for (unsigned k = 0; k < vm->plan.n; k++) {
+		if (vm->plan.p[k].write || (i->flow == X86_FLOW_INDIRECT && vm->plan.p[k].op != i->branch_op))
+			continue;
+		if (!peek(vm, k, to))
+			break;
+		*to = cut(*to, i->osize);
+		return GO_TO;
+	}
+	return GO_ANY;
+}
+
+int x86_exec_eval(struct vm *vm, struct x86_code *code)
+{
+	struct x86_cpu *c = &vm->c;
+	const struct x86_insn *i = &code->i;
+	unsigned nl = 0, ns = 0;
+	u64 to = 0;
+	int go = goes(vm, i, &to);
+
+	if (go == GO_EITHER || go == GO_ANY)
+		return X86_CANNOT;
+	for (unsigned k = 0; k < vm->plan.n; k++) {
+		if (vm->plan.p[k].size > 8)
+			return X86_CANNOT;
+		if (!vm->plan.p[k].write && !peek(vm, k, &vm->loads[nl++]))
+			return X86_CANNOT; /* asking a device twice would be seen */
+	}
+	memcpy(vm->ev, c->r, sizeof c->r);
+	if (!kt_desc_eval(vm->b.arch, &i->k.desc, vm->ev, vm->loads, vm->stores))
+		return X86_CANNOT;
+	for (unsigned k = 0; k < vm->plan.n; k++) {
+		u64 v;
+		if (vm->plan.p[k].write)
+			x86_store(vm, k, &vm->stores[ns++]);
+		else
+			x86_load(vm, k, &v);
+	}
+	memcpy(c->r, vm->ev, X86_NHOT * 8);
+	for (unsigned n = X86_NHOT; n < X86_NREGS; n++)
+		if (c->r[n] != vm->ev[n]) {
+			x86_set(c, n, vm->ev[n]);
+			c->dirty |= X86_DIRTY_SREGS;
+		}
+	vm->b.counts.shims++;
+	if (go == GO_NEXT)
+		return x86_retire(vm, code);
+	c->r[X86_rip] = to;
+	c->r[X86_rflags] &= ~(u64)X86_RF;
+	c->dirty |= X86_DIRTY_HOT;
+	return X86_RETIRED;
+}
+
+static int cannot(struct vm *vm, struct x86_code *code)
+{
+	const struct x86_insn *i = &code->i;
+	char text[96], hex[48];
+
+	for (unsigned n = 0; n < i->k.len; n++)
+		snprintf(hex + 3 * n, 4, "%02x ", i->k.bytes[n]);
+	hex[3 * i->k.len - 1] = 0;
+	x86_text(i->k.mode, vm->pre[X86_rip], i->k.bytes, i->k.len, text, sizeof text);
+	x86_end(&vm->c, VM_END_UNSUPPORTED, 0, "this host's KVM cannot carry out `%s` (%s) at %#llx, and ktrace does not either", text, hex,
+	        (unsigned long long)i->k.pc);
+	return X86_ENDED;
+}
+
+static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
+{
+	struct x86_cpu *c = &vm->c;
+	const struct x86_insn *i = &code->i;
+	bool control = code->method == X86_M_CONTROL;
+	u64 next = x86_next_rip(c->r, i), to = next, bp = 0;
+	int go = goes(vm, i, &to);
+	unsigned naccess = c->step.naccess;
+
+	if (i->touches_fpu && c->dirty & X86_DIRTY_FPU) {
+		int rc = x86_kvm_put_fpu(vm, err);
+		if (rc)
+			return rc;
+	}
+	if (code->method == X86_M_BREAK && vm->host.late_traps && go == GO_NEXT)
+		bp = i->k.mode & KT_MODE_64 ? next + c->r[X86_cs_base] : (u32)(next + c->r[X86_cs_base]);
+	x86_access_before(vm);
+	if (kt_unlikely(c->end))
+		return X86_ENDED;
+	int rc = x86_kvm_run(vm, bp, control, err);
+	if (rc == X86_CANNOT) {
+		c->step.naccess = naccess;
+		rc = x86_exec_eval(vm, code);
+		return rc == X86_CANNOT ? cannot(vm, code) : rc;
+	}
+	if (rc != X86_RETIRED)
+		return rc;
+	u64 rip = c->r[X86_rip];
+	if (kt_unlikely(!(rip == next && go != GO_TO) && !(rip == to && go != GO_NEXT) && go != GO_ANY))
+		return X86_LOST;
+	x86_access_after(vm);
+	if (i->touches_fpu)
+		rc = x86_kvm_get_fpu(vm, err);
+	if (control)
+		x86_control_from_sregs(c, &vm->run->s.regs.sregs);
+	if (i->loads_flags && vm->tf_rules)
+		vm->armed = 0;
+	if (i->flags_undefined || vm->verify)
+		x86_canonicalise(vm, i);
+	return rc;
+}
+
+int x86_exec(struct vm *vm, struct x86_code *code, struct kt_err *err)
+{
+	int rc;
+
+	switch ((enum x86_method)code->method) {
+	case X86_M_ADVANCE:
+		vm->b.counts.shims++;
+		return x86_retire(vm, code);
+	case X86_M_SHIM:
+		vm->b.counts.shims++;
+		return code->shim(vm, code);
+	case X86_M_EVAL:
+		rc = x86_exec_eval(vm, code);
+		return rc == X86_CANNOT ? by_kvm(vm, code, err) : rc;
+	case X86_M_REP:
+		return x86_rep(vm, code, err);
+	case X86_M_STEP:
+	case X86_M_BREAK:
+	case X86_M_CONTROL:
+		return by_kvm(vm, code, err);
+	case X86_M_SOFTINT:
+	case X86_M_CANNOT:
+		break;
+	}
+	return cannot(vm, code);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* String instructions under REP, in pieces. A piece ends at completion, before the next fault, after one iteration that
+ * asks a device, after 65,536 iterations or 128 KiB, and (compares and scans, which may stop early) at the end of a
+ * page, so that no Accessed bit is set for a page that was not reached. RCX is capped for the run, so every host makes
+ * the same piece whatever its own granularity is. */
+#include <string.h>
+
+#include "vm/x86_64/x86_vm.h"
+
+enum { MOST_BYTES = 128 << 10 };
+
+static u64 cut(u64 v, unsigned bytes)
+{
+	return bytes >= 8 ? v : v & ((1ull << 8 * bytes) - 1);
+}
+
+static void put(u64 *reg, u64 v, unsigned bytes)
+{
+	if (bytes == 2)
+		*reg = (*reg & ~0xffffull) | (v & 0xffff);
+	else
+		*reg = cut(v, bytes);
+}
+
+/* Iterations that index register `reg` allows before its address wraps at the address size. */
+static u64 until_wrap(const struct vm *vm, const struct x86_insn *i, unsigned reg)
+{
+	u64 off = cut(vm->c.r[reg], i->asize), elem = i->k.desc.width;
+
+	if (i->asize == 8)
+		return MOST_BYTES;
+	if (vm->c.r[X86_rflags] & X86_DF)
+		return off / elem + 1;
+	u64 left = ((1ull << 8 * i->asize) - off) / elem;
+	return left ? left : 1;
+}
+
+static bool may_stop_early(u8 op)
+{
+	return op == KT_OP_CMPS || op == KT_OP_SCAS;
+}
+
+/* How many iterations the piece has, from what predict allows. */
+static u64 piece(const struct vm *vm, const struct x86_insn *i, u64 count)
+{
+	u64 n = KT_MIN(count, KT_MIN(vm->plan.limit ? vm->plan.limit : 1, 65536ull)), elem = i->k.desc.width;
+	bool down = vm->c.r[X86_rflags] & X86_DF;
+
+	n = KT_MIN(n, MOST_BYTES / elem);
+	n = KT_MIN(n, KT_MIN(until_wrap(vm, i, X86_rsi), until_wrap(vm, i, X86_rdi)));
+	for (unsigned k = 0; may_stop_early(i->k.desc.op) && k < vm->plan.n; k++) {
+		u64 in = vm->plan.p[k].va & 4095;
+		n = KT_MIN(n, KT_MAX(down ? in / elem + 1 : (4096 - in) / elem, 1ull));
+	}
+	return n;
+}
+
+/* Adds a page's part to the operand's runs. */
+static bool add_run(struct x86_rep_operand *o, bool down, u64 va, u64 pa, u8 *host, u32 size)
+{
+	struct x86_rep_run *last = o->n ? &o->run[o->n - 1] : NULL;
+
+	if (last && !down && last->pa + last->size == pa && last->host + last->size == host) {
+		last->size += size;
+		return true;
+	}
+	if (last && down && pa + size == last->pa && host + size == last->host) {
+		last->pa = pa;
+		last->va = va;
+		last->host = host;
+		last->size += size;
+		return true;
+	}
+	if (o->n == X86_REP_RUNS)
+		return false;
+	o->run[o->n++] = (struct x86_rep_run){ va, pa, host, size };
+	return true;
+}
+
+/* Translates the pages that n elements of the k-th access lie in, setting Accessed and Dirty bits, from the first
+ * iteration's on. Returns how many whole elements lie in RAM. */
+static u64 lay_out(struct vm *vm, const struct x86_insn *i, unsigned k, u64 n, struct x86_rep_operand *o)
+{
+	struct x86_cpu *c = &vm->c;
+	const struct kt_planned *p = &vm->plan.p[k];
+	bool down = c->r[X86_rflags] & X86_DF, wide = (i->k.mode & KT_MODE_CODE) == KT_MODE_64;
+	unsigned use = (p->write ? X86_USE_WRITE : X86_USE_READ) | (x86_cpl(c->r) == 3 ? X86_USE_USER : 0);
+	u64 elem = i->k.desc.width, bytes = n * elem, done = 0;
+	u64 lowest = down ? p->va - (n - 1) * elem : p->va;
+	struct x86_fault f;
+
+	o->n = 0;
+	o->write = p->write;
+	while (done < bytes) {
+		u64 left = bytes - done, near = down ? lowest + left - 1 : lowest + done, in = near & 4095, pa;
+		u64 size = KT_MIN(left, down ? in + 1 : 4096 - in), va = down ? near - (size - 1) : near;
+		if (!wide)
+			va = (u32)va;
+		if (x86_translate(c, va, use, &pa, &f))
+			break;
+		u8 *host = x86_ram(c, pa, (unsigned)size);
+		if (!host || !add_run(o, down, va, pa, host, (u32)size))
+			break;
+		done += size;
+	}
+	return done / elem;
+}
+
+/* What the piece will write is announced before it is. */
+static void touch(struct vm *vm, const struct x86_rep_operand *o)
+{
+	for (unsigned r = 0; o->write && r < o->n; r++)
+		for (u64 at = 0; at < o->run[r].size;) {
+			u64 pa = o->run[r].pa + at, size = KT_MIN(o->run[r].size - at, 4096 - (pa & 4095));
+			x86_ram_write(&vm->c, pa, (unsigned)size);
+			at += size;
+		}
+}
+
+/* Records what `iterations` of the operand touched, in address order. */
+static void record(struct vm *vm, const struct x86_insn *i, struct x86_rep_operand *o, u64 iterations)
+{
+	struct x86_cpu *c = &vm->c;
+	u64 elem = i->k.desc.width, left = iterations * elem;
+	bool down = vm->pre[X86_rflags] & X86_DF;
+	unsigned n = 0;
+
+	for (; n < o->n && left; n++) {
+		struct x86_rep_run *r = &o->run[n];
+		u32 size = (u32)KT_MIN(left, (u64)r->size), skip = down ? r->size - size : 0;
+		r->va += skip;
+		r->pa += skip;
+		r->host += skip;
+		r->size = size;
+		left -= size;
+	}
+	for (unsigned a = 0; a < n; a++) {
+		const struct x86_rep_run *r = &o->run[down ? n - 1 - a : a];
+		if (!o->write)
+			x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_NODATA, r->va, r->pa, r->size, NULL, 0);
+		else if (i->k.desc.op == KT_OP_STOS && !(r->size % elem) && !(r->va % elem))
+			x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_WRITE | KT_ACCESS_FILL, r->va, r->pa, r->size, &vm->pre[X86_rax], (u32)elem);
+		else
+			x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_WRITE, r->va, r->pa, r->size, r->host, r->size);
+	}
+}
+
+/* Makes KVM do n iterations. */
+static int run(struct vm *vm, const struct x86_insn *i, u64 n, u64 next, struct kt_err *err)
+{
+	struct x86_cpu *c = &vm->c;
+	u64 start = c->r[X86_rip], bp = 0;
+
+	if (vm->host.breakpoints)
+		bp = (i->k.mode & KT_MODE_CODE) == KT_MODE_64 ? next : (u32)(next + c->r[X86_cs_base]);
+	if (cut(c->r[X86_rcx], i->asize) != n) {
+		put(&c->r[X86_rcx], n, i->asize);
+		c->dirty |= X86_DIRTY_HOT;
+	}
+	for (;;) {
+		u64 before = c->r[X86_rcx];
+		int rc = x86_kvm_run(vm, bp, false, err);
+		if (rc != X86_RETIRED || c->r[X86_rip] == next)
+			return rc;
+		if (c->r[X86_rip] != start || c->r[X86_rcx] == before)
+			return X86_LOST;
+		if (!cut(c->r[X86_rcx], i->asize)) { /* stepped, some hosts stop on the same PC with nothing left to do */
+			c->r[X86_rip] = next;
+			c->dirty |= X86_DIRTY_HOT;
+			return rc;
+		}
+	}
+}
+
+static bool all_ram(const struct vm *vm)
+{
+	for (unsigned k = 0; k < vm->plan.n; k++) {
+		const struct x86_span *s = &vm->plan.span[k];
+		if (vm->plan.p[k].space != KT_SPACE_RAM || !s->part[0].host || !s->part[s->n - 1].host)
+			return false;
+	}
+	return true;
+}
+
+/* The piece has run: is the instruction through? If not, PC stays on it. */
+static void conclude(struct vm *vm, const struct x86_insn *i, u64 count, u64 done)
+{
+	struct x86_cpu *c = &vm->c;
+	bool zf = c->r[X86_rflags] & X86_ZF;
+	bool through = done == count || (may_stop_early(i->k.desc.op) && zf == !!(i->k.desc.flags & KT_DESC_REPNE));
+
+	if (cut(c->r[X86_rcx], i->asize) != count - done) {
+		put(&c->r[X86_rcx], count - done, i->asize);
+		c->dirty |= X86_DIRTY_HOT;
+	}
+	if (!through) {
+		c->r[X86_rip] = vm->pre[X86_rip];
+		c->dirty |= X86_DIRTY_HOT;
+	}
+}
+
+int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
+{
+	struct x86_cpu *c = &vm->c;
+	const struct x86_insn *i = &code->i;
+	u64 count = cut(c->r[X86_rcx], i->asize), next = x86_next_rip(c->r, i);
+	bool ram = all_ram(vm);
+	unsigned nop = KT_MIN(vm->plan.n, (unsigned)KT_ARRAY_LEN(vm->rep));
+
+	if (!count)
+		return x86_retire(vm, code);
+	u64 n = ram ? piece(vm, i, count) : 1;
+	for (unsigned k = 0; ram && k < nop; k++) {
+		u64 fits = lay_out(vm, i, k, n, &vm->rep[k]);
+		n = KT_MIN(n, fits);
+	}
+	if (!n) /* the first element lies over two places, of which one is new to us only now */
+		return X86_CANNOT;
+	for (unsigned k = 0; ram && k < nop; k++)
+		touch(vm, &vm->rep[k]);
+	if (!ram)
+		x86_access_before(vm);
+	if (kt_unlikely(c->end))
+		return X86_ENDED;
+	int rc = run(vm, i, n, next, err);
+	if (rc != X86_RETIRED)
+		return rc;
+	u64 done = n - cut(c->r[X86_rcx], i->asize);
+	conclude(vm, i, count, done);
+	if (ram)
+		for (unsigned k = 0; k < nop; k++)
+			record(vm, i, &vm->rep[k], done);
+	else
+		x86_access_after(vm);
+	return rc;
+}
