@@ -49,7 +49,7 @@ int x86_syscall(struct x86_cpu *c, const struct x86_insn *i, struct x86_fault *f
 int x86_sysret(struct x86_cpu *c, const struct x86_insn *i, struct x86_fault *f)
 {
 	struct x86_xfer x;
-	bool code64 = i->osize == 8;
+	bool code64 = i->rex_w;
 	if (!syscall_enabled(c))
 		return x86_raise_plain(f, X86_UD);
 	x86_xfer_begin(&x, c, f, 0);
@@ -77,7 +77,7 @@ int x86_sysenter(struct x86_cpu *c, const struct x86_insn *i, struct x86_fault *
 int x86_sysexit(struct x86_cpu *c, const struct x86_insn *i, struct x86_fault *f)
 {
 	struct x86_xfer x;
-	bool code64 = i->osize == 8;
+	bool code64 = i->rex_w;
 	x86_xfer_begin(&x, c, f, 0);
 	u64 rip = c->r[X86_rdx], rsp = c->r[X86_rcx];
 	u16 base = c->r[X86_sysenter_cs] & 0xfffc;
