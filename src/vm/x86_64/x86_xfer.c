@@ -292,48 +292,76 @@ static bool same_page(u64 a, u64 b)
 	return !((a ^ b) & ~(u64)(PAGE - 1));
 }
 
-/* A run of pushes in one page is one write of memory. */
-static int do_writes(struct x86_xfer *x)
+/* Adjacent accesses of one kind in one page: one access of memory. */
+struct run {
+	struct x86_xfer_access first;
+	u32 size;
+	u8 data[PAGE];
+};
+
+static void run_start(struct run *run, const struct x86_xfer_access *a)
 {
-	u8 run[X86_XFER_ACCESSES * 16];
+	run->first = *a;
+	run->size = a->size;
+	memcpy(run->data, a->data, a->size);
+}
+
+static int write_run(struct x86_xfer *x, const struct run *run)
+{
 	struct x86_fault f;
-	for (unsigned i = 0; i < x->n; i++) {
-		if (x->access[i].kind != X86_XFER_WRITE)
-			continue;
-		unsigned at = sizeof run - x->access[i].size, first = i;
-		memcpy(run + at, x->access[i].data, x->access[i].size);
-		for (; i + 1 < x->n; i++) {
-			const struct x86_xfer_access *a = &x->access[i], *b = &x->access[i + 1];
-			if (b->kind != X86_XFER_WRITE || b->use != a->use || b->va + b->size != a->va || !same_page(a->va, b->va))
-				break;
-			at -= b->size;
-			memcpy(run + at, b->data, b->size);
-		}
-		if (x86_sys_write(x->c, x->access[i].va, run + at, (u32)(sizeof run - at), x->access[first].use, &f))
-			return overwritten(x);
-	}
+	if (run->size && x86_sys_write(x->c, run->first.va, run->data, run->size, run->first.use, &f))
+		return overwritten(x);
 	return 0;
 }
 
-/* A run of pops is one read of memory. */
+/* Pushes go downwards: a run grows at its front. */
+static int do_writes(struct x86_xfer *x)
+{
+	struct run run = { .size = 0 };
+	for (unsigned i = 0; i < x->n; i++) {
+		const struct x86_xfer_access *a = &x->access[i];
+		if (a->kind != X86_XFER_WRITE)
+			continue;
+		bool joins = run.size && a->use == run.first.use && a->va + a->size == run.first.va && same_page(a->va, run.first.va);
+		if (joins) {
+			memmove(run.data + a->size, run.data, run.size);
+			memcpy(run.data, a->data, a->size);
+			run.size += a->size;
+			run.first.va = a->va;
+			continue;
+		}
+		if (write_run(x, &run))
+			return -1;
+		run_start(&run, a);
+	}
+	return write_run(x, &run);
+}
+
+static void record_run(struct x86_xfer *x, const struct run *run)
+{
+	if (run->size)
+		x86_step_access(x->c, KT_SPACE_RAM, 0, run->first.va, run->first.pa, run->size, run->data, run->size);
+}
+
+/* Pops go upwards: a run grows at its end. */
 static void record_reads(struct x86_xfer *x)
 {
-	u8 run[X86_XFER_ACCESSES * 16];
+	struct run run = { .size = 0 };
 	for (unsigned i = 0; i < x->n; i++) {
-		const struct x86_xfer_access *a = &x->access[i], *first = a;
+		const struct x86_xfer_access *a = &x->access[i];
 		if (a->kind != X86_XFER_READ && a->kind != X86_XFER_KNOWN)
 			continue;
-		u32 size = a->size;
-		memcpy(run, a->data, size);
-		for (; i + 1 < x->n; i++, a++) {
-			const struct x86_xfer_access *b = a + 1;
-			if (b->kind != a->kind || b->va != a->va + a->size || b->pa != a->pa + a->size)
-				break;
-			memcpy(run + size, b->data, b->size);
-			size += b->size;
+		bool joins = run.size && a->kind == run.first.kind && a->va == run.first.va + run.size &&
+		             a->pa == run.first.pa + run.size && same_page(a->va, run.first.va);
+		if (joins) {
+			memcpy(run.data + run.size, a->data, a->size);
+			run.size += a->size;
+			continue;
 		}
-		x86_step_access(x->c, KT_SPACE_RAM, 0, first->va, first->pa, size, run, size);
+		record_run(x, &run);
+		run_start(&run, a);
 	}
+	record_run(x, &run);
 }
 
 static void load_segs(struct x86_xfer *x)
