@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/log.h"
 #include "vm/x86_64/x86_vm.h"
 
 /* Registers of which KVM holds what the file says, as ranges of the file. */
@@ -21,18 +22,16 @@ static int read_all(struct vm *vm, u64 *r, struct kt_err *err)
 {
 	struct kvm_regs k;
 	struct kvm_sregs s;
-	struct kvm_fpu f;
 	struct x86_cpu *c = &vm->c;
 
-	if (ioctl(vm->vcpu, KVM_GET_REGS, &k) || ioctl(vm->vcpu, KVM_GET_SREGS, &s) || ioctl(vm->vcpu, KVM_GET_FPU, &f))
+	if (ioctl(vm->vcpu, KVM_GET_REGS, &k) || ioctl(vm->vcpu, KVM_GET_SREGS, &s))
 		return kt_fail(err, KT_E_IO, "reading the vCPU's registers: %s", strerror(errno));
 	vm->b.counts.sreg_reads++;
 	memcpy(r, c->r, sizeof c->r);
 	memcpy(r, &k, sizeof k);
 	r[X86_rflags] = (r[X86_rflags] & ~(u64)(X86_TF | X86_RF)) | (c->r[X86_rflags] & (X86_TF | X86_RF));
 	x86_regs_from_sregs(r, &s);
-	x86_regs_from_fpu(r, &f);
-	return 0;
+	return x86_kvm_get_fpu(vm, r, err);
 }
 
 /* What KVM shows of a segment differs between hosts where the manual leaves it open: the content of an unusable one, the
@@ -47,6 +46,12 @@ static bool same_seg(const u64 *a, const u64 *b)
 		return true;
 	return a[X86_SEG_BASE] == b[X86_SEG_BASE] && a[X86_SEG_LIMIT] == b[X86_SEG_LIMIT] &&
 	       (a[X86_SEG_ATTR] & mask) == (b[X86_SEG_ATTR] & mask);
+}
+
+static void differs(const struct vm *vm, unsigned reg, u64 host)
+{
+	kt_log(KT_LOG_INFO, "vm", "audit at step %llu: %s is %#llx, the steps said %#llx", (unsigned long long)vm->b.clock.step,
+	       vm->b.arch->regs[reg].name, (unsigned long long)host, (unsigned long long)vm->c.r[reg]);
 }
 
 static bool is_seg(unsigned reg)
@@ -70,10 +75,12 @@ int vm_audit_regs(struct vm *vm, struct kt_err *err)
 			if (is_seg(i)) {
 				if ((i - X86_es) % X86_SEG_STRIDE == 0 && !same_seg(r + i, c->r + i)) {
 					misses++;
+					differs(vm, i, r[i]);
 					memcpy(c->r + i, r + i, X86_SEG_STRIDE * sizeof *r);
 				}
 			} else if (r[i] != c->r[i]) {
 				misses++;
+				differs(vm, i, r[i]);
 				c->r[i] = r[i];
 			}
 		}

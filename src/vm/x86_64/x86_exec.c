@@ -198,8 +198,11 @@ static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	if (kt_unlikely(!(rip == next && go != GO_TO) && !(rip == to && go != GO_NEXT) && go != GO_ANY))
 		return X86_LOST;
 	x86_access_after(vm);
-	if (i->touches_fpu)
-		rc = x86_kvm_get_fpu(vm, err);
+	if (i->touches_fpu) {
+		rc = x86_kvm_get_fpu(vm, vm->ev, err);
+		if (!rc)
+			x86_set_fpu(c, vm->ev);
+	}
 	if (control)
 		x86_control_from_sregs(c, &vm->run->s.regs.sregs);
 	if (i->loads_flags && vm->tf_rules)

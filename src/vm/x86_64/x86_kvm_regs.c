@@ -94,43 +94,47 @@ void x86_control_from_sregs(struct x86_cpu *c, const struct kvm_sregs *s)
 	x86_set(c, X86_efer, s->efer);
 }
 
-/* The last-instruction pointers differ between makers and between KVM's ways of carrying x87 out (AMD keeps them only
- * on exceptions; an emulated instruction leaves the host's): in the canonical machine they are always 0. */
-void x86_regs_to_fpu(const u64 *r, struct kvm_fpu *f)
+/* The FXSAVE image (SDM 1, 10.5.1). Its last-instruction pointers differ between makers and between KVM's ways of
+ * carrying x87 out (AMD keeps them only on exceptions; an emulated instruction leaves the host's): in the canonical
+ * machine they are always 0. */
+enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32, FX_XMM = 160 };
+
+void x86_regs_to_fx(const u64 *r, u8 *b, unsigned nxmm)
 {
-	memset(f, 0, sizeof *f);
-	f->fcw = (u16)r[X86_fcw];
-	f->fsw = (u16)r[X86_fsw];
-	f->ftwx = (u8)r[X86_ftw];
-	f->mxcsr = (u32)r[X86_mxcsr];
-	for (unsigned i = 0; i < 8; i++) {
-		memcpy(f->fpr[i], &r[X86_st0_lo + 2 * i], 8);
-		memcpy(f->fpr[i] + 8, &r[X86_st0_hi + 2 * i], 2);
+	static const u32 mask = X86_MXCSR_MASK;
+
+	memset(b, 0, FX_XMM);
+	memcpy(b + FX_FCW, &r[X86_fcw], 2);
+	memcpy(b + FX_FSW, &r[X86_fsw], 2);
+	b[FX_FTW] = (u8)r[X86_ftw];
+	memcpy(b + FX_MXCSR, &r[X86_mxcsr], 4);
+	memcpy(b + FX_MASK, &mask, 4);
+	for (unsigned n = 0; n < 8; n++) {
+		memcpy(b + FX_ST + 16 * n, &r[X86_st0_lo + 2 * n], 8);
+		memcpy(b + FX_ST + 16 * n + 8, &r[X86_st0_hi + 2 * n], 2);
 	}
-	for (unsigned i = 0; i < 16; i++)
-		memcpy(f->xmm[i], &r[X86_xmm0_lo + 2 * i], 16);
+	for (unsigned n = 0; n < nxmm; n++)
+		memcpy(b + FX_XMM + 16 * n, &r[X86_xmm0_lo + 2 * n], 16);
 }
 
-void x86_regs_from_fpu(u64 *r, const struct kvm_fpu *f)
+void x86_regs_from_fx(u64 *r, const u8 *b, unsigned nxmm)
 {
-	r[X86_fcw] = f->fcw;
-	r[X86_fsw] = f->fsw;
-	r[X86_ftw] = f->ftwx;
-	r[X86_mxcsr] = f->mxcsr;
-	for (unsigned i = 0; i < 8; i++) {
-		u64 *st = &r[X86_st0_lo + 2 * i];
+	r[X86_fcw] = b[FX_FCW] | b[FX_FCW + 1] << 8;
+	r[X86_fsw] = b[FX_FSW] | b[FX_FSW + 1] << 8;
+	r[X86_ftw] = b[FX_FTW];
+	r[X86_mxcsr] = 0;
+	memcpy(&r[X86_mxcsr], b + FX_MXCSR, 4);
+	for (unsigned n = 0; n < 8; n++) {
+		u64 *st = &r[X86_st0_lo + 2 * n];
 		st[1] = 0;
-		memcpy(st, f->fpr[i], 10);
+		memcpy(st, b + FX_ST + 16 * n, 10);
 	}
-	for (unsigned i = 0; i < 16; i++)
-		memcpy(&r[X86_xmm0_lo + 2 * i], f->xmm[i], 16);
+	for (unsigned n = 0; n < nxmm; n++)
+		memcpy(&r[X86_xmm0_lo + 2 * n], b + FX_XMM + 16 * n, 16);
 }
 
-void x86_fpu_from_kvm(struct x86_cpu *c, const struct kvm_fpu *f)
+void x86_set_fpu(struct x86_cpu *c, const u64 *r)
 {
-	u64 r[X86_NREGS];
-
-	x86_regs_from_fpu(r, f);
 	for (unsigned i = X86_fcw; i <= X86_ftw; i++)
 		x86_set(c, i, r[i]);
 	for (unsigned i = X86_mxcsr; i <= X86_xmm15_hi; i++)

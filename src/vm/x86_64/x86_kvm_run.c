@@ -95,22 +95,23 @@ static int complete_io(struct vm *vm, struct kt_err *err)
 
 int x86_kvm_put_fpu(struct vm *vm, struct kt_err *err)
 {
-	struct kvm_fpu f;
+	u8 *area = (u8 *)vm->xsave.region;
+	u64 present = 3; /* XSTATE_BV: x87 and SSE */
 
-	x86_regs_to_fpu(vm->c.r, &f);
-	if (ioctl(vm->vcpu, KVM_SET_FPU, &f))
-		return kt_fail(err, KT_E_IO, "KVM_SET_FPU: %s", strerror(errno));
+	memset(area, 0, sizeof vm->xsave.region);
+	x86_regs_to_fx(vm->c.r, area, 16);
+	memcpy(area + X86_FX_SIZE, &present, 8);
+	if (ioctl(vm->vcpu, KVM_SET_XSAVE, &vm->xsave))
+		return kt_fail(err, KT_E_IO, "KVM_SET_XSAVE: %s", strerror(errno));
 	vm->c.dirty &= ~(unsigned)X86_DIRTY_FPU;
 	return 0;
 }
 
-int x86_kvm_get_fpu(struct vm *vm, struct kt_err *err)
+int x86_kvm_get_fpu(struct vm *vm, u64 *r, struct kt_err *err)
 {
-	struct kvm_fpu f;
-
-	if (ioctl(vm->vcpu, KVM_GET_FPU, &f))
-		return kt_fail(err, KT_E_IO, "KVM_GET_FPU: %s", strerror(errno));
-	x86_fpu_from_kvm(&vm->c, &f);
+	if (ioctl(vm->vcpu, KVM_GET_XSAVE, &vm->xsave))
+		return kt_fail(err, KT_E_IO, "KVM_GET_XSAVE: %s", strerror(errno));
+	x86_regs_from_fx(r, (const u8 *)vm->xsave.region, 16);
 	return 0;
 }
 

@@ -9,10 +9,6 @@
 #define M(m) ZYDIS_MNEMONIC_##m
 
 enum {
-	FX_SIZE = 512,
-	FX_ST = 32,
-	FX_XMM = 160,
-	MXCSR_MASK = 0xffff, /* what MXCSR may hold (SDM 1, 11.6.6: the mask that FXSAVE shows) */
 	FSW_EXCEPTIONS = 0x3f,
 	FSW_ES_B = 0x8080 /* error summary, busy: the same since the 287 */
 };
@@ -108,10 +104,10 @@ static int do_ldmxcsr(struct vm *vm, struct x86_code *code)
 
 	if (k == KT_PLAN_MAX)
 		return X86_CANNOT;
-	if (x86_peek(vm, k, &v) && v & ~(u32)MXCSR_MASK)
+	if (x86_peek(vm, k, &v) && v & ~(u32)X86_MXCSR_MASK)
 		return x86_raise(vm, X86_GP, true, 0);
 	x86_load(vm, k, &v);
-	x86_set(&vm->c, X86_mxcsr, v & MXCSR_MASK);
+	x86_set(&vm->c, X86_mxcsr, v & X86_MXCSR_MASK);
 	return done(vm, code);
 }
 
@@ -131,28 +127,15 @@ static unsigned xmm_count(const struct x86_code *code)
 	return (code->i.k.mode & KT_MODE_CODE) == KT_MODE_64 ? 16 : 8;
 }
 
-/* SDM 1, 10.5.1. Pointers are 0 (x86_kvm_regs.c says why); what the image reserves stays as it was in memory. */
+/* What the image reserves stays as it was in memory. */
 static int do_fxsave(struct vm *vm, struct x86_code *code)
 {
-	const u64 *r = vm->c.r;
-	unsigned k = only(vm, true, FX_SIZE);
-	u8 b[FX_SIZE];
+	unsigned k = only(vm, true, X86_FX_SIZE);
+	u8 b[X86_FX_SIZE];
 
 	if (k == KT_PLAN_MAX || !x86_peek(vm, k, b))
 		return X86_CANNOT;
-	memset(b, 0, FX_ST);
-	memcpy(b, &r[X86_fcw], 2);
-	memcpy(b + 2, &r[X86_fsw], 2);
-	b[4] = (u8)r[X86_ftw];
-	memcpy(b + 24, &r[X86_mxcsr], 4);
-	memcpy(b + 28, &(u32){ MXCSR_MASK }, 4);
-	for (unsigned n = 0; n < 8; n++) {
-		memset(b + FX_ST + 16 * n, 0, 16);
-		memcpy(b + FX_ST + 16 * n, &r[X86_st0_lo + 2 * n], 8);
-		memcpy(b + FX_ST + 16 * n + 8, &r[X86_st0_hi + 2 * n], 2);
-	}
-	for (unsigned n = 0; n < xmm_count(code); n++)
-		memcpy(b + FX_XMM + 16 * n, &r[X86_xmm0_lo + 2 * n], 16);
+	x86_regs_to_fx(vm->c.r, b, xmm_count(code));
 	x86_store(vm, k, b);
 	return x86_retire(vm, code);
 }
@@ -160,32 +143,18 @@ static int do_fxsave(struct vm *vm, struct x86_code *code)
 static int do_fxrstor(struct vm *vm, struct x86_code *code)
 {
 	struct x86_cpu *c = &vm->c;
-	unsigned k = only(vm, false, FX_SIZE);
-	u8 b[FX_SIZE];
-	u64 v[2];
+	unsigned k = only(vm, false, X86_FX_SIZE);
+	u8 b[X86_FX_SIZE];
 
 	if (k == KT_PLAN_MAX || !x86_peek(vm, k, b))
 		return X86_CANNOT;
-	memcpy(v, b + 24, 4);
-	u32 mxcsr = (u32)v[0];
-	if (mxcsr & ~(u32)MXCSR_MASK)
+	memcpy(vm->ev, c->r, sizeof c->r);
+	x86_regs_from_fx(vm->ev, b, xmm_count(code));
+	if (vm->ev[X86_mxcsr] & ~(u64)X86_MXCSR_MASK)
 		return x86_raise(vm, X86_GP, true, 0);
 	x86_load(vm, k, b);
-	x86_set(c, X86_mxcsr, mxcsr);
-	x86_set(c, X86_fsw, b[2] | b[3] << 8);
-	x86_set(c, X86_ftw, b[4]);
-	set_fcw(c, (u16)(b[0] | b[1] << 8));
-	for (unsigned n = 0; n < 8; n++) {
-		v[1] = 0;
-		memcpy(v, b + FX_ST + 16 * n, 10);
-		x86_set(c, X86_st0_lo + 2 * n, v[0]);
-		x86_set(c, X86_st0_hi + 2 * n, v[1]);
-	}
-	for (unsigned n = 0; n < xmm_count(code); n++) {
-		memcpy(v, b + FX_XMM + 16 * n, 16);
-		x86_set(c, X86_xmm0_lo + 2 * n, v[0]);
-		x86_set(c, X86_xmm0_hi + 2 * n, v[1]);
-	}
+	x86_set_fpu(c, vm->ev);
+	set_fcw(c, (u16)c->r[X86_fcw]);
 	return done(vm, code);
 }
 

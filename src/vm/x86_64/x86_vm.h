@@ -96,6 +96,7 @@ struct vm {
 	u8 *mem;           /* the one mapping of RAM; mem_size bytes */
 	size_t mem_size;
 	u8 *rom;           /* 16 MiB below 4 GiB, or NULL */
+	struct kvm_xsave xsave; /* room: KVM_GET_FPU and KVM_SET_FPU leave MXCSR out */
 	u64 *log;          /* dirty log buffer of the largest range */
 	u64 armed;         /* 0: not armed; 1: single-step; else the linear address of the breakpoint */
 	bool tf_lost;      /* TF-based hosts: an MMIO exit of this run took TF along */
@@ -145,19 +146,23 @@ int x86_kvm_flush(struct vm *vm, struct kt_err *err);
 /* The watchdog timer, for the calling thread. */
 int x86_kvm_begin(struct vm *vm, struct kt_err *err);
 void x86_kvm_stop_watchdog(struct vm *vm);
-int x86_kvm_get_fpu(struct vm *vm, struct kt_err *err);
+/* KVM's FPU registers into r, which may be any register file. */
+int x86_kvm_get_fpu(struct vm *vm, u64 *r, struct kt_err *err);
 int x86_kvm_put_fpu(struct vm *vm, struct kt_err *err);
 
 /* --- x86_kvm_regs.c: between the register file and KVM's structures --- */
 void x86_regs_to_sregs(const u64 *r, struct kvm_sregs *s);
-void x86_regs_to_fpu(const u64 *r, struct kvm_fpu *f);
 void x86_regs_to_msrs(const u64 *r, struct kvm_msr_entry *e, unsigned *n);
 /* Through x86_set: changes are recorded in the step. */
 void x86_control_from_sregs(struct x86_cpu *c, const struct kvm_sregs *s);
-void x86_fpu_from_kvm(struct x86_cpu *c, const struct kvm_fpu *f);
+/* Every FPU and vector register from r. */
+void x86_set_fpu(struct x86_cpu *c, const u64 *r);
 /* All of them straight into r (audit, gaps). */
 void x86_regs_from_sregs(u64 *r, const struct kvm_sregs *s);
-void x86_regs_from_fpu(u64 *r, const struct kvm_fpu *f);
+/* Between the file and an FXSAVE image of 512 bytes; nxmm registers of 16 bytes. To: bytes behind them stay. */
+enum { X86_FX_SIZE = 512, X86_MXCSR_MASK = 0xffff /* what MXCSR may hold (SDM 1, 11.6.6) */ };
+void x86_regs_to_fx(const u64 *r, u8 *b, unsigned nxmm);
+void x86_regs_from_fx(u64 *r, const u8 *b, unsigned nxmm);
 enum { X86_KVM_MSRS = 8 };
 
 /* --- x86_exec.c --- */
