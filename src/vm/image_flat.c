@@ -2,11 +2,11 @@
 /* Flat binaries: bytes at an address, entered in a mode, both as the user says.
  *
  * Defaults: load 0x7c00 in real mode and 0x100000 otherwise; entry = load. Mode AUTO is real mode, which needs an entry
- * below 1 MiB. Real mode: CS:IP as image_enter_real says, SS:SP = 0:0x7c00 when that lies below the image, else 0:0 (the
- * first push goes to 0xfffe). Protected and long mode: as image_load.h says. All other general registers are zero. */
+ * below 1 MiB. Real mode: CS:IP as image_enter_real says, SS:SP = 0:load, a stack that grows down from the image; 0:0 (the first
+ * push goes to 0xfffe) where load is below 0x1000 or above 0xffff. Protected and long mode: as image_load.h says. All other general registers are zero. */
 #include "vm/image_load.h"
 
-enum { REAL_LOAD = 0x7c00, HIGH_LOAD = 0x100000, REAL_END = 0x100000 };
+enum { REAL_LOAD = 0x7c00, HIGH_LOAD = 0x100000, REAL_END = 0x100000, STACK_MIN = 0x1000, STACK_END = 0x10000 };
 
 int image_load_flat(struct image_load *l)
 {
@@ -27,7 +27,7 @@ int image_load_flat(struct image_load *l)
 	if (rc)
 		return rc;
 	if (real)
-		image_enter_real(l, entry, load >= REAL_LOAD ? REAL_LOAD : 0);
+		image_enter_real(l, entry, load >= STACK_MIN && load < STACK_END ? (u16)(load & ~(u64)15) : 0);
 	else
 		rc = c->mode == VM_MODE_PROTECTED ? image_enter_protected(l, entry) : image_enter_long(l, entry);
 	return rc ? rc : image_note(l, l->path, "flat", load, l->size, entry);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char recognised[] = "recognised are Linux bzImage, ELF (vmlinux too), multiboot 1, BIOS images (64 KiB to 16 MiB), and with --flat any "
-				 "binary";
+static const char recognised[] = "recognised are Linux bzImage, ELF (vmlinux too), multiboot 1, BIOS images (64 KiB to 16 MiB), and with --load "
+				 "ADDR any binary";
 
 /* What people give by mistake. `at`: where the magic stands. */
 static const struct {
@@ -28,7 +28,7 @@ static const struct {
 	{ 0, 2, "MZ", "an EFI or DOS program: ktrace loads those only as bzImage" },
 	{ 0, 2, "#!", "a script" },
 	{ 0x8001, 5, "CD001", "a CD image (ktrace has no drives: give the kernel inside it)" },
-	{ 0x1fe, 2, "\x55\xaa", "a boot sector or disk image: a boot sector is given with --flat" },
+	{ 0x1fe, 2, "\x55\xaa", "a boot sector or disk image: a boot sector is given with --load 0x7c00" },
 };
 
 static bool looks_like_text(const u8 *p, size_t n)
@@ -64,7 +64,7 @@ static int check_options(struct image_load *l, bool bzimage, bool bios)
 	if (l->c->boot == VM_BOOT_KERNEL_ENTRY && bios)
 		return image_bad_arg(l, "--boot kernel-entry: a firmware image has no kernel entry, leave it out");
 	if (l->c->mode != VM_MODE_AUTO && !l->c->flat)
-		return image_bad_arg(l, "--mode is for flat binaries, this file says itself how it is entered: leave it out, or add --flat");
+		return image_bad_arg(l, "--mode is for flat binaries, this file says itself how it is entered: leave it out, or add --load ADDR");
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 enum { BASE = 0x10000, STACK = 0x1000, STACK_TOP = 0x2000, TABLES = 0x2000, TABLE = 0x1000, LONG_SIZE = 0x8000, GDT_BYTES = 32 };
 enum { SEL_CODE = 0x10, SEL_DATA = 0x18 };
 /* Descriptor bits as x86_regs.h keeps them: present, code or data, accessed; 4 KiB granularity. */
-enum { ATTR_CODE32 = 0xc09b, ATTR_CODE64 = 0xa09b, ATTR_DATA = 0xc093, ATTR_TSS = 0x8b };
+enum { ATTR_CODE32 = 0xc09b, ATTR_CODE64 = 0xa09b, ATTR_DATA = 0xc093 };
 enum { CR0_ET = 0x10, RFLAGS_FIXED = 2 };
 /* Page-table bits (SDM 3, 4.5): present, writable, accessed; for a page also dirty and large. Accessed and dirty are set
  * from the start so that the CPU has nothing to update in these tables. */
@@ -30,22 +30,12 @@ static void clear_general(u64 *r)
 	r[X86_rflags] = RFLAGS_FIXED;
 }
 
-/* What firmware does to the memory types (SDM 3, 11.11.2): MTRRs on, everything write-back but the video hole. */
-static void set_mtrrs(u64 *r)
-{
-	const u64 wb = 0x0606060606060606;
-	r[X86_mtrr_def_type] = 0xc06;
-	for (unsigned i = X86_mtrr_fix64k_00000; i <= X86_mtrr_fix4k_f8000; i++)
-		r[i] = i == X86_mtrr_fix16k_a0000 ? 0 : wb;
-}
-
 static void set_flat(u64 *r, u64 gdt, u64 code)
 {
 	static const unsigned data[] = { X86_ds, X86_es, X86_fs, X86_gs, X86_ss };
 	set_seg(r, X86_cs, SEL_CODE, 0, 0xffffffff, code);
 	for (unsigned i = 0; i < KT_ARRAY_LEN(data); i++)
 		set_seg(r, data[i], SEL_DATA, 0, 0xffffffff, ATTR_DATA);
-	set_seg(r, X86_tr, 0, 0, 0xffff, ATTR_TSS);
 	r[X86_gdtr_base] = gdt;
 	r[X86_gdtr_limit] = GDT_BYTES - 1;
 	r[X86_idtr_base] = 0;
@@ -67,7 +57,6 @@ static int enter(struct image_load *l, u64 entry, u64 size, u64 code, u64 *base,
 	image_set64(*host + SEL_DATA, descriptor(ATTR_DATA));
 	clear_general(l->regs);
 	set_flat(l->regs, *base, code);
-	set_mtrrs(l->regs);
 	l->regs[X86_rip] = entry;
 	l->regs[X86_rsp] = *base + STACK_TOP;
 	return 0;

@@ -61,6 +61,7 @@ static void flat_real(void **state)
 	assert_int_equal(m.regs[X86_rax], 0);
 	assert_int_equal(m.regs[X86_cr0], FILLER); /* the reset state is kept */
 	assert_int_equal(m.regs[X86_cs_attr], FILLER);
+	assert_int_equal(m.regs[X86_mtrr_def_type], FILLER);
 	assert_int_equal(m.out.n, 1);
 	assert_string_equal(m.out.info[0].kind, "flat");
 	assert_string_equal(m.out.info[0].path, "guest");
@@ -74,6 +75,13 @@ static void flat_real(void **state)
 	assert_int_equal(m.regs[X86_cs], 0x1234);
 	assert_int_equal(m.regs[X86_cs_base], 0x12340);
 	assert_int_equal(m.regs[X86_rip], 2);
+	assert_int_equal(m.regs[X86_rsp], 0);
+
+	m.c.load = 0x8000;
+	m.c.entry = 0;
+	assert_int_equal(machine_load(&m, code, sizeof code), 0);
+	assert_int_equal(m.regs[X86_rip], 0x8000);
+	assert_int_equal(m.regs[X86_rsp], 0x8000);
 
 	m.c.load = m.c.entry = 0; /* 0 said: not the default */
 	m.c.has_load = true;
@@ -317,7 +325,7 @@ static void not_images(void **state)
 	u8 sector[512] = { 0xeb, 0xfe };
 	sector[510] = 0x55;
 	sector[511] = 0xaa;
-	refused(&m, sector, sizeof sector, KT_E_IMAGE, "--flat");
+	refused(&m, sector, sizeof sector, KT_E_IMAGE, "--load 0x7c00");
 	refused(&m, "", 0, KT_E_IMAGE, "empty");
 	machine_free(&m);
 }
