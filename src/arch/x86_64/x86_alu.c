@@ -9,34 +9,47 @@ static u64 of_if(unsigned bit)
 	return bit ? X86_OF : 0;
 }
 
-/* The two highest bits differ: OF of the right-going shifts and rotates. */
-static unsigned top2(u64 r, unsigned w)
+/* The two highest bits differ: a step to the left changes the sign. */
+static unsigned top2(u64 v, unsigned w)
 {
-	return (unsigned)(r >> (8 * w - 1) ^ r >> (8 * w - 2)) & 1;
+	return (unsigned)(v >> (8 * w - 1) ^ v >> (8 * w - 2)) & 1;
 }
 
-static u64 shl(u64 a, unsigned n, unsigned w, u64 *f)
+/* OF after shifts and rotates: defined for a count of 1 only; for others it is what a count of 1 would give. */
+static unsigned shift_of(unsigned op, u64 a, unsigned cf, unsigned w)
+{
+	switch (op) {
+	case KT_OP_SHR:
+		return x86_top(a, w);
+	case KT_OP_SAR:
+		return 0;
+	case KT_OP_ROR:
+		return x86_top(a, w) ^ (a & 1);
+	case KT_OP_RCR:
+		return x86_top(a, w) ^ cf;
+	default: /* to the left */
+		return top2(a, w);
+	}
+}
+
+static u64 shl(u64 a, unsigned n, unsigned w, unsigned *cf)
 {
 	u128 wide = (u128)a << n;
-	u64 r = x86_cut((u64)wide, w);
-	unsigned cf = (unsigned)(wide >> 8 * w) & 1;
-	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | cf | of_if(cf ^ x86_top(r, w)));
-	return r;
+	*cf = (unsigned)(wide >> 8 * w) & 1;
+	return x86_cut((u64)wide, w);
 }
 
-static u64 shr(u64 a, unsigned n, unsigned w, u64 *f)
+static u64 shr(u64 a, unsigned n, unsigned *cf)
 {
-	u64 r = a >> n;
-	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | (a >> (n - 1) & 1) | of_if(top2(r, w)));
-	return r;
+	*cf = a >> (n - 1) & 1;
+	return a >> n;
 }
 
-static u64 sar(u64 a, unsigned n, unsigned w, u64 *f)
+static u64 sar(u64 a, unsigned n, unsigned w, unsigned *cf)
 {
 	s64 wide = (s64)x86_sign_extend(a, w);
-	u64 r = x86_cut((u64)(wide >> n), w);
-	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | ((u64)(wide >> (n - 1)) & 1));
-	return r;
+	*cf = (unsigned)(wide >> (n - 1)) & 1;
+	return x86_cut((u64)(wide >> n), w);
 }
 
 static u64 rotate_left(u64 a, unsigned n, unsigned bits)
@@ -45,54 +58,53 @@ static u64 rotate_left(u64 a, unsigned n, unsigned bits)
 	return n ? a << n | a >> (bits - n) : a;
 }
 
-/* Through carry: a ring of bits + 1 bits with CF on top, rotated left by n < bits + 1. */
+/* Through carry: a ring of bits + 1 bits with CF on top, rotated left by 0 < n < bits + 1. */
 static u64 rotate_ring(u64 a, unsigned n, unsigned w, unsigned *cf)
 {
 	unsigned bits = 8 * w;
 	u128 ring = (u128)*cf << bits | a;
-	ring = n ? ring << n | ring >> (bits + 1 - n) : ring;
+	ring = ring << n | ring >> (bits + 1 - n);
 	*cf = (unsigned)(ring >> bits) & 1;
 	return x86_cut((u64)ring, w);
 }
 
 u64 x86_alu_shift(unsigned op, u64 a, u64 count, unsigned w, u64 *f)
 {
-	unsigned n = count & (w == 8 ? 63 : 31), bits = 8 * w, cf = *f & 1;
+	unsigned n = count & (w == 8 ? 63 : 31), bits = 8 * w, cf = *f & 1, of = shift_of(op, a, cf, w);
 	u64 r;
 
 	if (!n)
 		return a;
-	switch (op) {
-	case KT_OP_SHL:
-		return shl(a, n, w, f);
-	case KT_OP_SHR:
-		return shr(a, n, w, f);
-	case KT_OP_SAR:
-		return sar(a, n, w, f);
-	case KT_OP_ROL:
-		r = x86_cut(rotate_left(a, n, bits), w);
-		*f = x86_flags_put(*f, X86_CF | X86_OF, (r & 1) | of_if((unsigned)(r & 1) ^ x86_top(r, w)));
-		return r;
-	case KT_OP_ROR:
-		r = x86_cut(rotate_left(a, bits - (n & (bits - 1)), bits), w);
-		*f = x86_flags_put(*f, X86_CF | X86_OF, x86_top(r, w) | of_if(top2(r, w)));
-		return r;
-	case KT_OP_RCL:
-		r = rotate_ring(a, n % (bits + 1), w, &cf);
-		*f = x86_flags_put(*f, X86_CF | X86_OF, cf | of_if(cf ^ x86_top(r, w)));
-		return r;
-	default: /* KT_OP_RCR */
-		r = rotate_ring(a, (bits + 1 - n % (bits + 1)) % (bits + 1), w, &cf);
-		*f = x86_flags_put(*f, X86_CF | X86_OF, cf | of_if(top2(r, w)));
+	if (op <= KT_OP_SAR) {
+		r = op == KT_OP_SHL ? shl(a, n, w, &cf) : op == KT_OP_SHR ? shr(a, n, &cf) : sar(a, n, w, &cf);
+		*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | cf | of_if(of));
 		return r;
 	}
+	switch (op) {
+	case KT_OP_ROL:
+		r = x86_cut(rotate_left(a, n, bits), w);
+		cf = r & 1;
+		break;
+	case KT_OP_ROR:
+		r = x86_cut(rotate_left(a, bits - (n & (bits - 1)), bits), w);
+		cf = x86_top(r, w);
+		break;
+	default: /* through carry: no step at all leaves all as it is */
+		n %= bits + 1;
+		if (!n)
+			return a;
+		r = rotate_ring(a, op == KT_OP_RCL ? n : bits + 1 - n, w, &cf);
+	}
+	*f = x86_flags_put(*f, X86_CF | X86_OF, cf | of_if(of));
+	return r;
 }
 
 /* The 16-bit forms with a count above 16 go on shifting in the destination itself. */
 u64 x86_alu_shift2(unsigned op, u64 a, u64 b, u64 count, unsigned w, u64 *f)
 {
 	unsigned n = count & (w == 8 ? 63 : 31), bits = 8 * w;
-	u64 r, cf, of;
+	unsigned of;
+	u64 r, cf;
 
 	if (!n)
 		return a;
@@ -101,14 +113,14 @@ u64 x86_alu_shift2(unsigned op, u64 a, u64 b, u64 count, unsigned w, u64 *f)
 		unsigned low = w == 2 ? 32 : bits;
 		r = x86_cut((u64)(wide << n >> low), w);
 		cf = (u64)(wide >> (low + bits - n)) & 1;
-		of = cf ^ x86_top(r, w);
+		of = top2(a, w);
 	} else {
 		u128 wide = w == 2 ? (u128)a << 32 | b << 16 | a : (u128)b << bits | a;
 		r = x86_cut((u64)(wide >> n), w);
 		cf = (u64)(wide >> (n - 1)) & 1;
-		of = top2(r, w);
+		of = x86_top(a, w) ^ (b & 1);
 	}
-	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | cf | of_if((unsigned)of));
+	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | cf | of_if(of));
 	return r;
 }
 
@@ -119,7 +131,7 @@ u64 x86_alu_bit(unsigned op, u64 a, u64 n, unsigned w, u64 *f)
 	return op == KT_OP_BTS ? a | bit : op == KT_OP_BTR ? a & ~bit : op == KT_OP_BTC ? a ^ bit : a;
 }
 
-u64 x86_alu_scan(unsigned op, u64 old, u64 a, unsigned w, u64 *f)
+u64 x86_alu_scan(unsigned op, u64 a, unsigned w, u64 *f)
 {
 	unsigned bits = 8 * w, low = a ? (unsigned)__builtin_ctzll(a) : bits;
 	unsigned high = a ? 63 - (unsigned)__builtin_clzll(a) : 0;
@@ -128,15 +140,15 @@ u64 x86_alu_scan(unsigned op, u64 old, u64 a, unsigned w, u64 *f)
 	switch (op) {
 	case KT_OP_BSF:
 	case KT_OP_BSR:
-		r = op == KT_OP_BSF ? low : high;
-		*f = x86_flags_put(*f, X86_ZF, a ? 0 : X86_ZF);
-		return a ? r : old;
+		r = !a ? 0 : op == KT_OP_BSF ? low : high;
+		*f = x86_flags_put(*f, X86_STATUS, a ? x86_szp(r, w) & X86_PF : X86_ZF | X86_PF);
+		return r;
 	case KT_OP_POPCNT:
 		*f = x86_flags_put(*f, X86_STATUS, a ? 0 : X86_ZF);
 		return (u64)__builtin_popcountll(a);
 	default: /* KT_OP_TZCNT, KT_OP_LZCNT */
 		r = op == KT_OP_TZCNT ? low : a ? bits - 1 - high : bits;
-		*f = x86_flags_put(*f, X86_CF | X86_ZF, (a ? 0 : X86_CF) | (r ? 0 : X86_ZF));
+		*f = x86_flags_put(*f, X86_STATUS, (a ? 0 : X86_CF) | (r ? 0 : X86_ZF));
 		return r;
 	}
 }
@@ -156,7 +168,7 @@ u64 x86_alu_mul(u64 a, u64 b, bool is_signed, unsigned w, u64 *hi, u64 *f)
 	}
 	u64 lo = x86_cut((u64)wide, w);
 	*hi = x86_cut((u64)(wide >> 8 * w), w);
-	*f = x86_flags_put(*f, X86_STATUS, x86_szp(lo, w) | (over ? X86_CF | X86_OF : 0));
+	*f = x86_flags_put(*f, X86_STATUS, (x86_szp(lo, w) & ~(u64)X86_ZF) | (over ? X86_CF | X86_OF : 0));
 	return lo;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The integer arithmetic of x86 with its flags, pure. `w` is the operation's width in bytes (1, 2, 4, 8), operands are
  * cut to it, `f` is RFLAGS and is updated. Flags that the manual leaves undefined get their canonical value
- * (doc/descriptors.md, "Undefined flags"): what an Intel CPU of the Skylake family leaves behind. */
+ * (doc/descriptors.md, "Undefined flags"). */
 #ifndef KT_X86_ALU_H
 #define KT_X86_ALU_H
 
@@ -59,8 +59,8 @@ u64 x86_alu_shift(unsigned op, u64 a, u64 count, unsigned w, u64 *f);
 u64 x86_alu_shift2(unsigned op, u64 a, u64 b, u64 count, unsigned w, u64 *f);
 /* KT_OP_BT .. KT_OP_BTC: bit `n` modulo the width. Returns the operand after it. */
 u64 x86_alu_bit(unsigned op, u64 a, u64 n, unsigned w, u64 *f);
-/* KT_OP_BSF .. KT_OP_POPCNT. `old` is the destination before: what bsf and bsr leave there for a zero source. */
-u64 x86_alu_scan(unsigned op, u64 old, u64 a, unsigned w, u64 *f);
+/* KT_OP_BSF .. KT_OP_POPCNT. For a zero source bsf and bsr leave their destination alone, whatever is returned. */
+u64 x86_alu_scan(unsigned op, u64 a, unsigned w, u64 *f);
 /* Low half returned, high half in *hi. */
 u64 x86_alu_mul(u64 a, u64 b, bool is_signed, unsigned w, u64 *hi, u64 *f);
 /* hi:lo / by. false: #DE. Flags are unchanged. */

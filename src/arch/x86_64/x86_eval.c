@@ -152,7 +152,8 @@ static void eval_cmpxchg(struct ev *e)
 		put(e, 0, e->v[1]);
 		return;
 	}
-	put(e, 0, a);
+	if (e->d->opnd[0].kind == KT_OPND_MEM) /* written back as it was; a register keeps even its upper half */
+		put(e, 0, a);
 	reg_write(e->regs, X86_rax, w, 0, a);
 }
 
@@ -355,9 +356,12 @@ bool x86_desc_eval(const struct kt_desc *d, u64 *regs, const u64 *loads, u64 *st
 			put(&e, 0, r);
 		break;
 	}
-	case KT_OP_BSF ... KT_OP_POPCNT:
-		put(&e, 0, x86_alu_scan(d->op, e.v[0], x86_cut(e.v[1], w), w, &e.f));
+	case KT_OP_BSF ... KT_OP_POPCNT: {
+		u64 from = x86_cut(e.v[1], w), r = x86_alu_scan(d->op, from, w, &e.f);
+		if (from || d->op > KT_OP_BSR)
+			put(&e, 0, r);
 		break;
+	}
 	case KT_OP_MUL ... KT_OP_IMUL:
 		eval_mul(&e);
 		break;
