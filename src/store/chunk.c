@@ -47,6 +47,7 @@ void kt_raw_chunk_begin(struct kt_raw_chunk *c, u64 first, const u64 *regs)
 	c->first = first;
 	c->count = 0;
 	c->npages = 0;
+	c->payload = 0;
 	kt_buf_clear(&c->aux);
 	kt_buf_clear(&c->device);
 	memset(c->regs, 0, sizeof(c->regs));
@@ -77,6 +78,7 @@ static bool put_aux(struct kt_raw_chunk *c, const struct kt_step *s)
 		if (n)
 			memcpy(raw + 1, a->data, n);
 		c->aux.len += sizeof(*raw) + padded;
+		c->payload += padded;
 	}
 	kt_buf_put(&c->aux, s->event, s->nevent * sizeof(s->event[0]));
 	for (unsigned i = 0; i < s->ncold; i++) {
@@ -86,6 +88,7 @@ static bool put_aux(struct kt_raw_chunk *c, const struct kt_step *s)
 		r.value = s->cold[i].value;
 		kt_buf_put(&c->aux, &r, sizeof(r));
 	}
+	c->payload += s->nevent * (u32)sizeof(s->event[0]) + s->ncold * (u32)sizeof(s->cold[0]);
 	return !c->aux.failed;
 }
 
@@ -136,7 +139,7 @@ void kt_raw_chunk_page(struct kt_raw_chunk *c, u64 gpa, const u8 *before)
 
 bool kt_raw_chunk_full(const struct kt_raw_chunk *c)
 {
-	return c->count >= c->limits.steps || c->aux.len >= c->limits.payload || c->npages >= c->limits.pages;
+	return c->count >= c->limits.steps || c->payload >= c->limits.payload || c->npages >= c->limits.pages;
 }
 
 void kt_raw_chunk_get(const struct kt_raw_chunk *c, u32 i, struct kt_step *out, u32 *insn_id)

@@ -47,6 +47,7 @@ struct kt_raw_chunk {
 	struct kt_raw_step *step; /* limits.steps of them */
 	u64 *hot;                 /* limits.steps * nhot: after each step */
 	struct kt_buf aux;
+	u32 payload;              /* bytes of access data, events and cold registers so far: what limits.payload bounds */
 	struct kt_raw_page *page; /* npages of them in use; a step may take it beyond limits.pages */
 	u32 npages, page_cap;
 	struct kt_buf device;     /* device state at the chunk's start; may be empty */
@@ -63,7 +64,7 @@ bool kt_raw_chunk_add(struct kt_raw_chunk *c, const struct kt_step *s, const u64
 /* Remembers a page's content before its first write. Idempotence is the caller's business. When memory runs out, the
  * next kt_raw_chunk_add says so. */
 void kt_raw_chunk_page(struct kt_raw_chunk *c, u64 gpa, const u8 *before);
-/* Steps, payload (bytes of aux) or pages have reached their limit. One step may take payload and pages beyond it. */
+/* Steps, payload or pages have reached their limit. One step may take payload and pages beyond it. */
 bool kt_raw_chunk_full(const struct kt_raw_chunk *c);
 /* The i-th step as a kt_step (pointers into the chunk; insn is NULL, its id in *insn_id). */
 void kt_raw_chunk_get(const struct kt_raw_chunk *c, u32 i, struct kt_step *out, u32 *insn_id);
