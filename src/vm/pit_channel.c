@@ -49,10 +49,26 @@ static u16 raw_of(const struct pit_channel *c, s64 count)
 	return (u16)v;
 }
 
+static bool is_periodic(const struct pit_channel *c)
+{
+	return mode_of(c) == 2 || mode_of(c) == 3;
+}
+
+/* In modes 1 and 5 the gate is a trigger; in the others it also stops the count while it is low. */
+static bool is_triggered(const struct pit_channel *c)
+{
+	return mode_of(c) == 1 || mode_of(c) == 5;
+}
+
+static bool held(const struct pit_channel *c)
+{
+	return !c->gate && !is_triggered(c);
+}
+
 /* Ticks since the count was loaded, not less than 0. */
 static s64 elapsed(const struct pit_channel *c, s64 now)
 {
-	s64 e = c->held ? c->held_at : now - c->start;
+	s64 e = held(c) ? c->held_at : now - c->start;
 
 	return e > 0 ? e : 0;
 }
@@ -63,42 +79,31 @@ static u32 high_ticks(u32 n)
 	return (n + 1) / 2;
 }
 
-/* The first tick at which a pending count may be taken over. */
+/* The end of the period under way (mode 3: half period), when a new count is loaded. */
 static s64 period_end(const struct pit_channel *c, s64 now)
 {
-	s64 e = now - c->start, n = c->n, pos;
+	s64 e = elapsed(c, now), n = c->n, pos = e % n, high = high_ticks(c->n);
 
-	if (e < 0)
-		return c->start;
-	pos = e % n;
-	if (mode_of(c) == 3 && pos < high_ticks(c->n))
-		return now - pos + high_ticks(c->n);
-	return now - pos + n;
+	return now - pos + (mode_of(c) == 3 && pos < high ? high : n);
 }
 
-static bool is_periodic(const struct pit_channel *c)
-{
-	return mode_of(c) == 2 || mode_of(c) == 3;
-}
-
-/* Takes over the pending count of a periodic mode if its time has come. */
+/* Loads the pending count if its time has come. */
 static void settle(struct pit_channel *c, s64 now)
 {
-	if (!c->pending || !c->loaded || c->held || !is_periodic(c) || now < c->takeover)
+	if (!c->pending || now < c->takeover)
 		return;
-	bool high_half_ended = mode_of(c) == 3 && (c->takeover - c->start) % c->n == high_ticks(c->n);
+	bool low_half_follows = mode_of(c) == 3 && c->loaded && !held(c) && (c->takeover - c->start) % c->n == high_ticks(c->n);
 	c->n = count_of(c, c->reload);
-	/* After a high half comes the low half of the new count. */
-	c->start = high_half_ended ? c->takeover - high_ticks(c->n) : c->takeover;
+	c->start = low_half_follows ? c->takeover - high_ticks(c->n) : c->takeover;
+	c->held_at = 0;
+	c->loaded = true;
 	c->pending = false;
 }
 
-static void load(struct pit_channel *c, s64 start)
+static void load_at(struct pit_channel *c, s64 tick)
 {
-	c->n = count_of(c, c->reload);
-	c->start = start;
-	c->loaded = true;
-	c->pending = false;
+	c->pending = true;
+	c->takeover = tick;
 }
 
 void pit_channel_reset(struct pit_channel *c, bool gate)
@@ -111,33 +116,20 @@ void pit_channel_control(struct pit_channel *c, u8 control, s64 now)
 	*c = (struct pit_channel){ .gate = c->gate, .control = control & 0x3f };
 }
 
-/* The gate holds the count in modes 0, 2, 3 and 4. */
-static bool gate_holds(const struct pit_channel *c)
-{
-	unsigned mode = mode_of(c);
-
-	return mode != 1 && mode != 5;
-}
-
 static void new_count(struct pit_channel *c, u16 raw, s64 now)
 {
-	unsigned mode = mode_of(c);
-
 	settle(c, now);
 	c->reload = raw;
-	if (mode == 1 || mode == 5) {
-		c->pending = true;
-		return;
-	}
-	if (is_periodic(c) && c->loaded && !c->held) {
-		if (!c->pending)
-			c->takeover = period_end(c, now);
-		c->pending = true;
-		return;
-	}
-	load(c, now + 1);
-	c->held = !c->gate;
-	c->held_at = 0;
+	if (mode_of(c) == 0) /* OUT goes low */
+		c->loaded = false;
+	if (c->pending && !(held(c) && is_periodic(c)))
+		return; /* still waiting for the same moment */
+	if (is_triggered(c))
+		load_at(c, PIT_NEVER);
+	else if (is_periodic(c) && c->loaded && !held(c))
+		load_at(c, period_end(c, now));
+	else
+		load_at(c, now + 1);
 }
 
 void pit_channel_write(struct pit_channel *c, u8 value, s64 now)
@@ -153,7 +145,7 @@ void pit_channel_write(struct pit_channel *c, u8 value, s64 now)
 		if (!c->write_high) {
 			c->write_low = value;
 			if (mode_of(c) == 0) /* the first byte stops the count, OUT goes low */
-				c->loaded = false;
+				c->loaded = c->pending = false;
 		} else {
 			new_count(c, (u16)(value << 8 | c->write_low), now);
 		}
@@ -163,46 +155,46 @@ void pit_channel_write(struct pit_channel *c, u8 value, s64 now)
 
 bool pit_channel_out(struct pit_channel *c, s64 now)
 {
-	unsigned mode = mode_of(c);
-
 	settle(c, now);
 	if (!c->loaded)
-		return mode != 0;
+		return mode_of(c) != 0;
 	s64 e = elapsed(c, now), n = c->n;
-	switch (mode) {
+	switch (mode_of(c)) {
 	case 0:
-		return e >= n;
 	case 1:
-		return now < c->start || e >= n;
+		return e >= n;
 	case 2:
-		return c->held || n < 2 || e % n != n - 1;
+		return held(c) || n < 2 || e % n != n - 1;
 	case 3:
-		return c->held || e % n < high_ticks(c->n);
+		return held(c) || e % n < high_ticks(c->n);
 	default:
 		return e != n;
 	}
 }
 
-s64 pit_channel_next(struct pit_channel *c, s64 now)
+/* The next change of OUT if the count goes on as it is. */
+static s64 next_change(const struct pit_channel *c, s64 now)
 {
-	unsigned mode = mode_of(c);
+	s64 n = c->n;
 
-	settle(c, now);
-	if (!c->loaded || c->held)
+	if (!c->loaded || held(c))
 		return PIT_NEVER;
-	s64 n = c->n, low_at = mode == 2 ? n - 1 : high_ticks(c->n), next;
 	if (is_periodic(c)) {
+		s64 low_at = mode_of(c) == 2 ? n - 1 : high_ticks(c->n), period = now - elapsed(c, now) % n;
 		if (n < 2)
-			return c->pending ? c->takeover : PIT_NEVER;
-		s64 e = now - c->start, period = now < c->start ? c->start : now - e % n;
-		next = period + low_at > now ? period + low_at : period + n;
-		return c->pending ? KT_MIN(next, c->takeover) : next;
+			return PIT_NEVER;
+		return period + low_at > now ? period + low_at : period + n;
 	}
-	if (mode == 1 && now < c->start)
-		return c->start;
 	if (now < c->start + n)
 		return c->start + n;
-	return mode >= 4 && now == c->start + n ? now + 1 : PIT_NEVER;
+	return mode_of(c) >= 4 && now == c->start + n ? now + 1 : PIT_NEVER;
+}
+
+s64 pit_channel_next(struct pit_channel *c, s64 now)
+{
+	settle(c, now);
+	s64 change = next_change(c, now);
+	return c->pending ? KT_MIN(change, c->takeover) : change;
 }
 
 void pit_channel_gate(struct pit_channel *c, bool gate, s64 now)
@@ -210,24 +202,17 @@ void pit_channel_gate(struct pit_channel *c, bool gate, s64 now)
 	if (gate == c->gate)
 		return;
 	settle(c, now);
-	c->gate = gate;
-	if (!gate_holds(c)) {
-		if (gate && (c->pending || c->loaded))
-			load(c, now + 1);
-		return;
-	}
-	if (!c->loaded)
-		return;
 	if (!gate) {
 		c->held_at = elapsed(c, now);
-		c->held = true;
+		c->gate = false;
+		if (is_periodic(c) && c->loaded && c->pending) /* the period will not end: the new count waits for the gate */
+			c->takeover = PIT_NEVER;
 		return;
 	}
-	c->held = false;
-	if (is_periodic(c))
-		load(c, now + 1);
-	else
-		c->start = now - c->held_at;
+	c->start = is_triggered(c) ? c->start : is_periodic(c) ? now + 1 : now - c->held_at;
+	c->gate = true;
+	if ((is_triggered(c) || is_periodic(c)) && (c->loaded || c->pending))
+		load_at(c, now + 1);
 }
 
 /* The counting element's content. */
@@ -262,7 +247,7 @@ void pit_channel_latch_status(struct pit_channel *c, s64 now)
 	if (c->status_latched)
 		return;
 	bool out = pit_channel_out(c, now); /* settles */
-	bool null = !c->loaded || c->pending || now < c->start;
+	bool null = !c->loaded || c->pending;
 	c->status = (u8)(c->control | (null ? NULL_COUNT : 0) | (out ? OUT : 0));
 	c->status_latched = true;
 }
@@ -290,18 +275,18 @@ u8 pit_channel_read(struct pit_channel *c, s64 now)
 enum {
 	F_GATE = 1 << 0,
 	F_LOADED = 1 << 1,
-	F_HELD = 1 << 2,
-	F_PENDING = 1 << 3,
-	F_WRITE_HIGH = 1 << 4,
-	F_READ_HIGH = 1 << 5,
-	F_COUNT_LATCHED = 1 << 6,
-	F_STATUS_LATCHED = 1 << 7
+	F_PENDING = 1 << 2,
+	F_WRITE_HIGH = 1 << 3,
+	F_READ_HIGH = 1 << 4,
+	F_COUNT_LATCHED = 1 << 5,
+	F_STATUS_LATCHED = 1 << 6,
+	F_ALL = (1 << 7) - 1
 };
 
 void pit_channel_save(const struct pit_channel *c, struct kt_buf *out)
 {
 	kt_buf_u8(out, c->control);
-	kt_buf_u8(out, (u8)((c->gate ? F_GATE : 0) | (c->loaded ? F_LOADED : 0) | (c->held ? F_HELD : 0) |
+	kt_buf_u8(out, (u8)((c->gate ? F_GATE : 0) | (c->loaded ? F_LOADED : 0) |
 			    (c->pending ? F_PENDING : 0) | (c->write_high ? F_WRITE_HIGH : 0) |
 			    (c->read_high ? F_READ_HIGH : 0) | (c->count_latched ? F_COUNT_LATCHED : 0) |
 			    (c->status_latched ? F_STATUS_LATCHED : 0)));
@@ -326,7 +311,6 @@ bool pit_channel_restore(struct pit_channel *c, struct kt_rd *in)
 	u8 f = kt_rd_u8(in);
 	c->gate = f & F_GATE;
 	c->loaded = f & F_LOADED;
-	c->held = f & F_HELD;
 	c->pending = f & F_PENDING;
 	c->write_high = f & F_WRITE_HIGH;
 	c->read_high = f & F_READ_HIGH;
@@ -340,6 +324,6 @@ bool pit_channel_restore(struct pit_channel *c, struct kt_rd *in)
 	c->latch = kt_rd_u16(in);
 	c->write_low = kt_rd_u8(in);
 	c->status = kt_rd_u8(in);
-	return !in->bad && c->control < 0x40 && (c->n || !c->loaded) && c->n <= 65536 && is_time(c->start) &&
-	       is_time(c->held_at) && is_time(c->takeover);
+	return !in->bad && c->control < 0x40 && !(f & ~F_ALL) && (c->n || !c->loaded) && c->n <= 65536 && is_time(c->start) &&
+	       is_time(c->held_at) && c->held_at >= 0 && (is_time(c->takeover) || c->takeover == PIT_NEVER);
 }

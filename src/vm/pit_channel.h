@@ -12,13 +12,12 @@
 struct pit_channel {
 	u8 control;  /* the low six bits of the control word as written: access, mode, BCD */
 	bool gate;
-	/* The counter: `n` ticks were loaded at tick `start` (which may lie one ahead); while counting is held, `held_at`
-	 * ticks had passed. */
-	bool loaded, held;
+	/* The counter: `n` ticks were loaded at tick `start`; when the gate stopped it, `held_at` ticks had passed. */
+	bool loaded;
 	u32 n;
 	s64 start, held_at;
 	u16 reload;   /* the count register, as the guest wrote it */
-	bool pending; /* `reload` waits: for tick `takeover`, the end of the period (modes 2, 3), or for a trigger (1, 5) */
+	bool pending; /* `reload` is to be loaded at tick `takeover`; PIT_NEVER: at a trigger */
 	s64 takeover;
 	/* Byte pairs. */
 	bool write_high, read_high;
@@ -36,7 +35,7 @@ void pit_channel_latch_count(struct pit_channel *c, s64 now);
 void pit_channel_latch_status(struct pit_channel *c, s64 now);
 void pit_channel_gate(struct pit_channel *c, bool gate, s64 now);
 bool pit_channel_out(struct pit_channel *c, s64 now);
-/* The first tick after `now` at which OUT may change (exact for modes 0, 2 to 5), PIT_NEVER: it stays as it is. */
+/* The first tick after `now` at which OUT changes or a count is taken over, PIT_NEVER: all stays as it is. */
 s64 pit_channel_next(struct pit_channel *c, s64 now);
 void pit_channel_save(const struct pit_channel *c, struct kt_buf *out);
 bool pit_channel_restore(struct pit_channel *c, struct kt_rd *in);
