@@ -211,6 +211,23 @@ static void triple_fault_changes_nothing(void **state)
 	box_free(b);
 }
 
+/* No second chance: a double fault that cannot be delivered is the end, even with a handler for the last vector. */
+static void fault_after_double_fault(void **state)
+{
+	struct box *b = box_long(0);
+	box_gate(b, 14, SEL_KCODE64, 0x6000, 0xe, 0, 0);
+	box_gate(b, 8, SEL_KCODE64, 0x7000, 0xe, 0, 1);
+	put(b, BOX_IDT + 8 * 16 + 5, 1, 0x0e); /* not present */
+	box_gate(b, 11, SEL_KCODE64, 0x5000, 0xe, 0, 1);
+	box_unmap(b, 0x8000);
+	box_snapshot(b);
+	struct x86_fault f = page_fault(2, 0x8ff0);
+	assert_int_equal(x86_deliver(&b->c, &f, 2), -1);
+	assert_int_equal(b->c.end, VM_END_TRIPLE_FAULT);
+	box_unchanged(b);
+	box_free(b);
+}
+
 static void accessed_bits_are_set_once_delivered(void **state)
 {
 	struct box *b = box_long(0);
@@ -271,6 +288,7 @@ static void bad_code_selectors(void **state)
 		{ SEL_KCODE32, X86_GP, SEL_KCODE32 | 1 }, /* not 64-bit */
 		{ SEL_LONG_AND_BIG, X86_GP, SEL_LONG_AND_BIG | 1 },
 		{ SEL_UCODE64, X86_GP, SEL_UCODE64 | 1 }, /* outer level */
+		{ BOX_GDT_LIMIT + 1, X86_GP, BOX_GDT_LIMIT + 2 }, /* just beyond */
 		{ 0x0c, X86_GP, 0x0d },                  /* no LDT */
 	};
 	for (unsigned i = 0; i < KT_ARRAY_LEN(t); i++) {
@@ -282,6 +300,21 @@ static void bad_code_selectors(void **state)
 		assert_int_equal(get(b, 0x9000 - 48, 8), t[i].error);
 		box_free(b);
 	}
+}
+
+static void code_in_the_ldt(void **state)
+{
+	struct box *b = box_long(0);
+	u64 *r = b->c.r;
+	r[X86_ldtr] = 0x60;
+	r[X86_ldtr_base] = BOX_GDT + SEL_KCODE64 - 8; /* its second entry is the kernel's code segment */
+	r[X86_ldtr_limit] = 15;
+	r[X86_ldtr_attr] = 0x82;
+	box_gate(b, 0x31, 0x0c, 0x5000, 0xe, 0, 0);
+	assert_int_equal(x86_deliver_irq(&b->c, 0x31, 1), 0);
+	assert_int_equal(r[X86_cs], 0x0c);
+	assert_int_equal(r[X86_cs_attr], 0xa09b);
+	box_free(b);
 }
 
 static void non_canonical_stack_and_target(void **state)
@@ -523,6 +556,21 @@ static void prot_stack_limits(void **state)
 	box_free(b);
 }
 
+/* Expand-down: offsets above the limit are in. */
+static void prot_expand_down_stack(void **state)
+{
+	static const struct { u32 limit; int rc; } t[] = { { 0x8ff3, 0 }, { 0x8ff4, -1 } };
+	for (unsigned i = 0; i < KT_ARRAY_LEN(t); i++) {
+		struct box *b = box_prot(0);
+		b->c.r[X86_ss_attr] = 0xc097;
+		b->c.r[X86_ss_limit] = t[i].limit;
+		box_gate(b, 6, SEL_KCODE32, 0x5000, 0xe, 0, 0);
+		struct x86_fault f = { .vector = X86_UD };
+		assert_int_equal(x86_deliver(&b->c, &f, 0), t[i].rc);
+		box_free(b);
+	}
+}
+
 static void prot_target_beyond_limit(void **state)
 {
 	struct box *b = box_prot(0);
@@ -536,6 +584,13 @@ static void prot_target_beyond_limit(void **state)
 static void idt_limit(void **state)
 {
 	struct box *b = box_prot(0);
+	b->c.r[X86_idtr_limit] = 0x31 * 8 + 7;
+	box_gate(b, 0x31, SEL_KCODE32, 0x5000, 0xe, 0, 0);
+	assert_int_equal(x86_deliver_irq(&b->c, 0x31, 1), 0);
+	assert_int_equal(b->c.r[X86_rip], 0x5000);
+	box_free(b);
+
+	b = box_prot(0);
 	b->c.r[X86_idtr_limit] = 0x31 * 8 + 6;
 	box_gate(b, 0x31, SEL_KCODE32, 0x5000, 0xe, 0, 0);
 	box_gate(b, 13, SEL_KCODE32, 0x6000, 0xe, 0, 0);
@@ -695,10 +750,12 @@ int main(void)
 		cmocka_unit_test(double_fault_from_bad_stack),
 		cmocka_unit_test(double_fault_from_absent_gate),
 		cmocka_unit_test(triple_fault_changes_nothing),
+		cmocka_unit_test(fault_after_double_fault),
 		cmocka_unit_test(accessed_bits_are_set_once_delivered),
 		cmocka_unit_test(soft_int_checks_gate_dpl),
 		cmocka_unit_test(irq_errors_carry_ext),
 		cmocka_unit_test(bad_code_selectors),
+		cmocka_unit_test(code_in_the_ldt),
 		cmocka_unit_test(non_canonical_stack_and_target),
 		cmocka_unit_test(tss_too_short_for_ist),
 		cmocka_unit_test(long_from_compatibility_mode),
@@ -712,6 +769,7 @@ int main(void)
 		cmocka_unit_test(prot_code_descriptor_becomes_accessed),
 		cmocka_unit_test(prot_inner_stack_faults),
 		cmocka_unit_test(prot_stack_limits),
+		cmocka_unit_test(prot_expand_down_stack),
 		cmocka_unit_test(prot_target_beyond_limit),
 		cmocka_unit_test(idt_limit),
 		cmocka_unit_test(what_ends_the_machine),

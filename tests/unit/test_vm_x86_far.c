@@ -90,7 +90,7 @@ static void iretq_to_user(void **state)
 	struct x86_fault f;
 	u64 *r = b->c.r;
 	box_seg(b, X86_es, SEL_UDATA | 3); /* may stay */
-	box_seg(b, X86_gs, SEL_UCODE32 | 3); /* non-conforming, DPL 3: may stay */
+	box_seg(b, X86_gs, SEL_CONFORMING32); /* DPL 0, but conforming: may stay */
 	r[X86_fs] = 0, r[X86_fs_attr] = X86_ATTR_UNUSABLE, r[X86_fs_base] = 0x7654; /* null already */
 	frame64(b, SEL_UDATA | 3, 0x7ffffffff000, 0x202, SEL_UCODE64 | 3, 0x400000);
 	assert_int_equal(RUN(b, x86_iret, IRETQ, &f), 0);
@@ -103,7 +103,7 @@ static void iretq_to_user(void **state)
 	assert_int_equal(r[X86_ds], 0); /* kernel data must not be kept */
 	assert_int_equal(r[X86_ds_attr], X86_ATTR_UNUSABLE);
 	assert_int_equal(r[X86_es], SEL_UDATA | 3);
-	assert_int_equal(r[X86_gs], SEL_UCODE32 | 3);
+	assert_int_equal(r[X86_gs], SEL_CONFORMING32);
 	assert_int_equal(r[X86_fs_base], 0x7654);
 	box_free(b);
 }
@@ -676,7 +676,11 @@ static void call_gate_faults(void **state)
 		put_call_gate(b, t[i].sel, 0x5000, t[i].type, t[i].dpl, 0);
 		CALL_FAULTS(b, CALL_GATE, t[i].vector, t[i].error);
 	}
-	struct box *b = box_prot(3); /* a jump cannot change the level */
+	struct box *b = box_prot(0); /* the selector's RPL counts too */
+	put_call_gate(b, SEL_KCODE32, 0x5000, 0xc, 2, 0);
+	CALL_FAULTS(b, CALL_GATE, X86_GP, SEL_GATE);
+
+	b = box_prot(3); /* a jump cannot change the level */
 	put_call_gate(b, SEL_KCODE32, 0x5000, 0xc, 3, 0);
 	JUMP_FAULTS(b, JUMP_GATE, X86_GP, SEL_KCODE32);
 
@@ -710,7 +714,7 @@ static void call_gate_faults(void **state)
 static struct box *box_syscall(unsigned cpl)
 {
 	struct box *b = box_long(cpl);
-	b->c.r[X86_star] = 0x0023001000000000;
+	b->c.r[X86_star] = 0x0023001300000000; /* bits 33:32 do not count */
 	b->c.r[X86_lstar] = 0xffffffff81000000;
 	b->c.r[X86_sfmask] = 0x47700;
 	return b;
