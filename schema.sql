@@ -17,8 +17,7 @@ CREATE TABLE head (
 -- last act is to fill it in; a file with finished = 0 was left by a recorder that died, or is being written.
 -- reserve: zero bytes that make room for reason, text and digest.
 CREATE TABLE ending (
-  id INTEGER PRIMARY KEY, finished INTEGER NOT NULL, reason TEXT NOT NULL, text TEXT NOT NULL, digest BLOB,
-  audit_misses INTEGER NOT NULL, reserve BLOB);
+  id INTEGER PRIMARY KEY, finished INTEGER NOT NULL, reason TEXT NOT NULL, text TEXT NOT NULL, digest BLOB, reserve BLOB);
 
 -- What was loaded into the machine, in order.
 CREATE TABLE image (

@@ -22,6 +22,24 @@ static char *plain_path(const char *path)
 	return p;
 }
 
+/* SQLite says "immutable" in URIs only. */
+static char *immutable_uri(const char *path)
+{
+	struct kt_buf b = { 0 };
+
+	kt_buf_put(&b, path[0] == '/' ? "file:" : "file:./", path[0] == '/' ? 5 : 7);
+	for (const char *p = path; *p; p++) {
+		char hex[4];
+		snprintf(hex, sizeof hex, "%%%02x", (u8)*p);
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("/._-", *p);
+		kt_buf_put(&b, plain ? p : hex, plain ? 1 : 3);
+	}
+	kt_buf_put(&b, "?immutable=1", 13);
+	if (b.failed)
+		kt_buf_free(&b);
+	return (char *)b.data;
+}
+
 static void guard(sqlite3 *sq)
 {
 	sqlite3_db_config(sq, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -41,8 +59,9 @@ int kt_db_open(const char *path, enum kt_db_mode mode, struct kt_db *db, struct 
 		[KT_DB_READ] = SQLITE_OPEN_READONLY,
 		[KT_DB_READ_WRITE] = SQLITE_OPEN_READWRITE,
 		[KT_DB_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		[KT_DB_IMMUTABLE] = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
 	};
-	char *plain = plain_path(path);
+	char *plain = mode == KT_DB_IMMUTABLE ? immutable_uri(path) : plain_path(path);
 
 	*db = (struct kt_db){ 0 };
 	db->path = strdup(path);
@@ -59,8 +78,7 @@ int kt_db_open(const char *path, enum kt_db_mode mode, struct kt_db *db, struct 
 		return rc;
 	}
 	guard(db->sq);
-	sqlite3_exec(db->sq, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096", NULL,
-	             NULL, NULL);
+	sqlite3_exec(db->sq, "PRAGMA cell_size_check = ON", NULL, NULL, NULL);
 	return 0;
 }
 

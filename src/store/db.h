@@ -16,7 +16,7 @@ struct kt_db {
 	char *path; /* for messages */
 };
 
-enum kt_db_mode { KT_DB_READ, KT_DB_READ_WRITE, KT_DB_CREATE };
+enum kt_db_mode { KT_DB_READ, KT_DB_READ_WRITE, KT_DB_CREATE, KT_DB_IMMUTABLE /* read; nobody writes it, no log is looked for */ };
 
 /* Opens with defences on: no extensions, no trusted schema, bounded lengths, cell checks. Looks at nothing in the
  * file. `path` is never taken for a URI or a special name. -KT_E_IO, -KT_E_NOMEM. */

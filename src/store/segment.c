@@ -11,6 +11,19 @@ void kt_seg_free(struct kt_seg_list *l)
 	*l = (struct kt_seg_list){ 0 };
 }
 
+struct kt_seg_entry *kt_seg_append(struct kt_seg_list *l)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 256;
+		struct kt_seg_entry *e = realloc(l->e, cap * sizeof *e);
+		if (!e)
+			return NULL;
+		l->e = e;
+		l->cap = cap;
+	}
+	return &l->e[l->n++];
+}
+
 bool kt_seg_merge(struct kt_seg_list *l, const struct kt_seg_entry *e, size_t n, unsigned part)
 {
 	size_t cap = l->n + n, a = 0, b = 0, to = 0;

@@ -22,6 +22,8 @@ struct kt_seg_list {
 void kt_seg_free(struct kt_seg_list *l);
 /* Adds n entries, ascending by key, as part `part` (0..63): their masks are ignored, their counts are added. false: no memory. */
 bool kt_seg_merge(struct kt_seg_list *l, const struct kt_seg_entry *e, size_t n, unsigned part);
+/* Room for one more entry at the end (the caller fills it, keys ascending). NULL: no memory. */
+struct kt_seg_entry *kt_seg_append(struct kt_seg_list *l);
 /* Appends the list, by columns, sealed. */
 int kt_seg_pack(const struct kt_seg_list *l, bool counts, struct kt_zst *z, struct kt_buf *out, struct kt_err *err);
 /* The way back; l is replaced. -KT_E_CORRUPT, -KT_E_NOMEM. */
