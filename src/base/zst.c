@@ -99,9 +99,9 @@ int kt_zst_unpack(const void *src, size_t n, size_t max, struct kt_buf *out, siz
 	ZSTD_DCtx *d = ZSTD_createDCtx();
 	if (!d)
 		return -KT_E_NOMEM;
-	int rc = ZSTD_isError(ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)) ?
-			 -KT_E_NOMEM :
-			 unpack_frame(d, src, n, max, out, &used);
+	int rc = ZSTD_isError(ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))
+			 ? -KT_E_NOMEM
+			 : unpack_frame(d, src, n, max, out, &used);
 	ZSTD_freeDCtx(d);
 	if (consumed)
 		*consumed = used;

@@ -35,7 +35,10 @@ static int read_all(int fd, const char *path, size_t size, struct kt_buf *out, s
 		if (n < 0)
 			return kt_fail(err, KT_E_IO, "%s: reading at byte %zu: %s", path, got, strerror(errno));
 		if (!n)
-			return kt_fail(err, KT_E_IO, "%s: ended at byte %zu of %zu while being read: let nothing write to it and try again", path, got, size);
+			return kt_fail(
+				err, KT_E_IO,
+				"%s: ended at byte %zu of %zu while being read: let nothing write to it and try again",
+				path, got, size);
 		got += (size_t)n;
 	}
 	out->len += got;
@@ -49,7 +52,8 @@ int image_file_read(const char *path, const char *option, struct kt_buf *out, st
 		return kt_fail(err, KT_E_ARG, "no guest image: name a file with %s", option);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* NONBLOCK: a FIFO must not hang us before fstat */
 	if (fd < 0)
-		return kt_fail(err, KT_E_IO, "%s: cannot open: %s; check the path given with %s", path, strerror(errno), option);
+		return kt_fail(err, KT_E_IO, "%s: cannot open: %s; check the path given with %s", path, strerror(errno),
+			       option);
 	int rc;
 	if (fstat(fd, &st))
 		rc = kt_fail(err, KT_E_IO, "%s: %s", path, strerror(errno));
@@ -58,8 +62,9 @@ int image_file_read(const char *path, const char *option, struct kt_buf *out, st
 	else if (!S_ISREG(st.st_mode))
 		rc = kt_fail(err, KT_E_ARG, "%s: is not a regular file: copy its content to one for %s", path, option);
 	else if ((u64)st.st_size > IMAGE_FILE_MAX)
-		rc = kt_fail(err, KT_E_IMAGE, "%s: has %lld bytes, more than the 2 GiB that %s takes; is it a disk image?", path,
-		             (long long)st.st_size, option);
+		rc = kt_fail(err, KT_E_IMAGE,
+			     "%s: has %lld bytes, more than the 2 GiB that %s takes; is it a disk image?", path,
+			     (long long)st.st_size, option);
 	else
 		rc = read_all(fd, path, (size_t)st.st_size, out, err);
 	close(fd);
@@ -107,16 +112,18 @@ static int no_ram(struct image_load *l, const char *what, u64 gpa, u64 size)
 {
 	u64 end = gpa + size, top = top_of_ram(l->m);
 	if (end < gpa)
-		return image_bad(l, "%s: 0x%llx bytes at 0x%llx wrap around the end of the address space", what, (unsigned long long)size,
-		                 (unsigned long long)gpa);
+		return image_bad(l, "%s: 0x%llx bytes at 0x%llx wrap around the end of the address space", what,
+				 (unsigned long long)size, (unsigned long long)gpa);
 	if (gpa < HOLE_END && end > HOLE)
-		return image_bad(l, "%s at 0x%llx-0x%llx reaches into the video hole 0xa0000-0xbffff, where there is no RAM: place it "
-		                 "below, or at 0x100000 and above",
-		                 what, (unsigned long long)gpa, (unsigned long long)end - 1);
-	return image_bad(l, "%s needs guest memory at 0x%llx-0x%llx, and there is RAM only up to 0x%llx%s: give the guest more with "
-	                 "--mem, or link the image for an address that exists",
-	                 what, (unsigned long long)gpa, (unsigned long long)end - 1, (unsigned long long)top,
-	                 top > IMAGE_4G ? " with a hole below 4 GiB" : "");
+		return image_bad(l,
+				 "%s at 0x%llx-0x%llx reaches into the video hole 0xa0000-0xbffff, where there is no "
+				 "RAM: place it below, or at 0x100000 and above",
+				 what, (unsigned long long)gpa, (unsigned long long)end - 1);
+	return image_bad(l,
+			 "%s needs guest memory at 0x%llx-0x%llx, and there is RAM only up to 0x%llx%s: give the guest "
+			 "more with --mem, or link the image for an address that exists",
+			 what, (unsigned long long)gpa, (unsigned long long)end - 1, (unsigned long long)top,
+			 top > IMAGE_4G ? " with a hole below 4 GiB" : "");
 }
 
 static bool is_taken(const struct image_load *l, u64 gpa, u64 size, unsigned *which)
@@ -147,16 +154,18 @@ int image_place(struct image_load *l, const char *what, u64 gpa, const void *src
 {
 	unsigned k;
 	if (n > memsz)
-		return image_bad(l, "%s: 0x%llx bytes for a place of 0x%llx", what, (unsigned long long)n, (unsigned long long)memsz);
+		return image_bad(l, "%s: 0x%llx bytes for a place of 0x%llx", what, (unsigned long long)n,
+				 (unsigned long long)memsz);
 	unsigned before = l->ntaken;
 	int rc = image_reserve(l, what, gpa, memsz);
 	if (rc || l->ntaken == before)
 		return rc;
 	l->ntaken = before; /* it must not meet itself */
 	if (is_taken(l, gpa, memsz, &k))
-		return image_bad(l, "%s at 0x%llx-0x%llx overlaps what is loaded at 0x%llx-0x%llx", what, (unsigned long long)gpa,
-		                 (unsigned long long)(gpa + memsz - 1), (unsigned long long)l->taken[k].gpa,
-		                 (unsigned long long)(l->taken[k].gpa + l->taken[k].size - 1));
+		return image_bad(l, "%s at 0x%llx-0x%llx overlaps what is loaded at 0x%llx-0x%llx", what,
+				 (unsigned long long)gpa, (unsigned long long)(gpa + memsz - 1),
+				 (unsigned long long)l->taken[k].gpa,
+				 (unsigned long long)(l->taken[k].gpa + l->taken[k].size - 1));
 	l->ntaken = before + 1;
 	if (n)
 		memcpy(guest_mem_at(l->m, gpa, memsz), src, n);
@@ -201,8 +210,10 @@ bool image_find(const struct image_load *l, u64 lo, u64 hi, u64 size, bool highe
 int image_scratch(struct image_load *l, const char *what, u64 prefer, u64 size, u64 *gpa, u8 **host)
 {
 	if (!image_find(l, prefer, prefer + ((size + PAGE - 1) & ~(u64)(PAGE - 1)), size, false, gpa) &&
-	    !image_find(l, LOW_FIRST, LOW_END, size, false, gpa) && !image_find(l, HIGH_FIRST, IMAGE_4G, size, false, gpa))
-		return image_bad(l, "no free guest memory for %s (0x%llx bytes): give the guest more with --mem", what, (unsigned long long)size);
+	    !image_find(l, LOW_FIRST, LOW_END, size, false, gpa) &&
+	    !image_find(l, HIGH_FIRST, IMAGE_4G, size, false, gpa))
+		return image_bad(l, "no free guest memory for %s (0x%llx bytes): give the guest more with --mem", what,
+				 (unsigned long long)size);
 	*host = guest_mem_at(l->m, *gpa, size);
 	return image_reserve(l, what, *gpa, size);
 }

@@ -16,7 +16,8 @@ bool image_is_bios(const u8 *p, size_t n)
 	const u8 *reset = p + n - RESET;
 	bool text = true;
 	for (unsigned i = 0; i < RESET; i++)
-		text = text && ((reset[i] >= ' ' && reset[i] < 0x7f) || reset[i] == '\n' || reset[i] == '\r' || reset[i] == '\t');
+		text = text && ((reset[i] >= ' ' && reset[i] < 0x7f) || reset[i] == '\n' || reset[i] == '\r' ||
+				reset[i] == '\t');
 	return !text && reset[0] != 0 && reset[0] != 0xff;
 }
 
@@ -26,11 +27,14 @@ int image_load_bios(struct image_load *l)
 	/* A 256 KiB SeaBIOS is linked for 0xc0000 to 0xfffff and has no chipset here to ask for a copy. */
 	u64 copy = l->size == WHOLE ? WHOLE : KT_MIN(l->size, (size_t)SHADOW);
 	if (l->c->initrd || l->c->append)
-		return image_bad_arg(l, "a firmware image takes no --%s: that is for kernels", l->c->initrd ? "initrd" : "append");
+		return image_bad_arg(l, "a firmware image takes no --%s: that is for kernels",
+				     l->c->initrd ? "initrd" : "append");
 	if (!guest_mem_at(l->m, gpa, l->size))
-		return image_bad(l, "no guest memory at 0x%llx-0xffffffff for the firmware's %zu bytes", (unsigned long long)gpa, l->size);
+		return image_bad(l, "no guest memory at 0x%llx-0xffffffff for the firmware's %zu bytes",
+				 (unsigned long long)gpa, l->size);
 	int rc = image_place(l, "the firmware at the top of 4 GiB", gpa, l->data, l->size, l->size);
 	if (!rc)
-		rc = image_place(l, "the firmware's copy below 1 MiB", MEG - copy, l->data + l->size - copy, copy, copy);
+		rc = image_place(l, "the firmware's copy below 1 MiB", MEG - copy, l->data + l->size - copy, copy,
+				 copy);
 	return rc ? rc : image_note(l, l->path, "bios", gpa, l->size, RESET_VECTOR);
 }

@@ -24,9 +24,14 @@ bool image_is_elf(const u8 *p, size_t n)
 
 static const char *machine_name(unsigned machine)
 {
-	static const struct { u16 machine; const char *name; } names[] = {
-		{ EM_AARCH64, "arm64" }, { EM_ARM, "32-bit ARM" }, { EM_RISCV, "RISC-V" }, { EM_PPC, "PowerPC" }, { EM_PPC64, "64-bit PowerPC" },
-		{ EM_S390, "s390" }, { EM_MIPS, "MIPS" }, { EM_SPARCV9, "SPARC" }, { EM_IA_64, "Itanium" }, { 258, "LoongArch" },
+	static const struct {
+		u16 machine;
+		const char *name;
+	} names[] = {
+		{ EM_AARCH64, "arm64" }, { EM_ARM, "32-bit ARM" },       { EM_RISCV, "RISC-V" },
+		{ EM_PPC, "PowerPC" },   { EM_PPC64, "64-bit PowerPC" }, { EM_S390, "s390" },
+		{ EM_MIPS, "MIPS" },     { EM_SPARCV9, "SPARC" },        { EM_IA_64, "Itanium" },
+		{ 258, "LoongArch" },
 	};
 	for (unsigned i = 0; i < KT_ARRAY_LEN(names); i++)
 		if (names[i].machine == machine)
@@ -40,9 +45,13 @@ static int check_machine(struct image_load *l, const char *what, const struct he
 	if (h->machine == (h->wide ? EM_X86_64 : EM_386))
 		return 0;
 	if (!h->wide && h->machine == EM_X86_64)
-		return image_bad(l, "%san x32 ELF file (32-bit headers, x86-64 code): link it as ELF64, or as i386", what);
+		return image_bad(l, "%san x32 ELF file (32-bit headers, x86-64 code): link it as ELF64, or as i386",
+				 what);
 	if (name)
-		return image_bad(l, "%san ELF file for %s, and this host records x86 guests: take it to a host of its own architecture", what, name);
+		return image_bad(l,
+				 "%san ELF file for %s, and this host records x86 guests: take it to a host of its own "
+				 "architecture",
+				 what, name);
 	return image_bad(l, "%san ELF file for machine number %u: x86-64 (62) or i386 (3) is wanted", what, h->machine);
 }
 
@@ -83,8 +92,8 @@ static int read_header(struct image_load *l, const char *what, const u8 *p, size
 		return image_bad(l, "%sprogram headers of %u bytes are too small", what, h->phentsize);
 	u64 bytes = (u64)h->phnum * h->phentsize;
 	if (h->phoff > n || bytes > n - h->phoff)
-		return image_bad(l, "%scut short: the program headers lie at bytes %llu to %llu, and there are %zu", what, (unsigned long long)h->phoff,
-		                 (unsigned long long)(h->phoff + bytes), n);
+		return image_bad(l, "%scut short: the program headers lie at bytes %llu to %llu, and there are %zu",
+				 what, (unsigned long long)h->phoff, (unsigned long long)(h->phoff + bytes), n);
 	return 0;
 }
 
@@ -93,24 +102,27 @@ static struct segment read_segment(const struct header *h, const u8 *p, unsigned
 	p += h->phoff + (u64)i * h->phentsize;
 	if (h->wide)
 		return (struct segment){ image_u32(p),      image_u64(p + 8),  image_u64(p + 16),
-			                 image_u64(p + 24), image_u64(p + 32), image_u64(p + 40) };
+					 image_u64(p + 24), image_u64(p + 32), image_u64(p + 40) };
 	return (struct segment){ image_u32(p),      image_u32(p + 4),  image_u32(p + 8),
-		                 image_u32(p + 12), image_u32(p + 16), image_u32(p + 20) };
+				 image_u32(p + 12), image_u32(p + 16), image_u32(p + 20) };
 }
 
-static int place_segment(struct image_load *l, const char *what, const u8 *p, size_t n, unsigned i, const struct segment *s)
+static int place_segment(struct image_load *l, const char *what, const u8 *p, size_t n, unsigned i,
+			 const struct segment *s)
 {
 	char name[96];
 	snprintf(name, sizeof name, "%ssegment %u", what, i);
 	if (s->offset > n || s->filesz > n - s->offset)
-		return image_bad(l, "%s: cut short: its bytes are %llu to %llu of the file, which has %zu", name, (unsigned long long)s->offset,
-		                 (unsigned long long)s->offset + s->filesz, n);
+		return image_bad(l, "%s: cut short: its bytes are %llu to %llu of the file, which has %zu", name,
+				 (unsigned long long)s->offset, (unsigned long long)s->offset + s->filesz, n);
 	if (s->filesz > s->memsz)
-		return image_bad(l, "%s: 0x%llx bytes in the file for 0x%llx in memory: the program header is damaged", name,
-		                 (unsigned long long)s->filesz, (unsigned long long)s->memsz);
+		return image_bad(l, "%s: 0x%llx bytes in the file for 0x%llx in memory: the program header is damaged",
+				 name, (unsigned long long)s->filesz, (unsigned long long)s->memsz);
 	if (s->paddr >= 0xffffffff00000000)
-		return image_bad(l, "%s: its physical address is 0x%llx, as kernels have for virtual ones: give the segments load addresses (AT() in "
-		                 "the linker script)", name, (unsigned long long)s->paddr);
+		return image_bad(l,
+				 "%s: its physical address is 0x%llx, as kernels have for virtual ones: give the "
+				 "segments load addresses (AT() in the linker script)",
+				 name, (unsigned long long)s->paddr);
 	return image_place(l, name, s->paddr, p + s->offset, s->filesz, s->memsz);
 }
 
@@ -141,7 +153,10 @@ int image_elf_place(struct image_load *l, const char *what, const u8 *p, size_t 
 	for (unsigned i = 0; i < h.phnum; i++) {
 		struct segment s = read_segment(&h, p, i);
 		if (s.type == PT_INTERP)
-			return image_bad(l, "%sa user-space program that wants a dynamic linker: a guest is a kernel or a freestanding program", what);
+			return image_bad(l,
+					 "%sa user-space program that wants a dynamic linker: a guest is a kernel or a "
+					 "freestanding program",
+					 what);
 		if (s.type != PT_LOAD || !s.memsz)
 			continue;
 		rc = place_segment(l, what, p, n, i, &s);
@@ -154,9 +169,11 @@ int image_elf_place(struct image_load *l, const char *what, const u8 *p, size_t 
 	if (!e->end)
 		return image_bad(l, "%sthe ELF file has no segment to load", what);
 	if (!find_entry(&h, p, &e->entry))
-		return image_bad(l, "%sthe ELF entry 0x%llx lies in no loaded segment: link with a start symbol (-e)", what, (unsigned long long)h.entry);
+		return image_bad(l, "%sthe ELF entry 0x%llx lies in no loaded segment: link with a start symbol (-e)",
+				 what, (unsigned long long)h.entry);
 	if (e->entry >= IMAGE_4G)
-		return image_bad(l, "%sthe ELF entry 0x%llx lies above 4 GiB, where nothing is mapped at the start", what, (unsigned long long)e->entry);
+		return image_bad(l, "%sthe ELF entry 0x%llx lies above 4 GiB, where nothing is mapped at the start",
+				 what, (unsigned long long)e->entry);
 	return 0;
 }
 
@@ -164,7 +181,8 @@ int image_load_elf(struct image_load *l)
 {
 	struct image_elf e = { 0 };
 	if (image_has_multiboot2(l->data, l->size)) /* its entry expects 32-bit code and a magic number even in ELF64 */
-		return image_bad(l, "an ELF file with a multiboot 2 header and no multiboot 1 header: only 1 is supported, add one");
+		return image_bad(l, "an ELF file with a multiboot 2 header and no multiboot 1 header: only 1 is "
+				    "supported, add one");
 	int rc = image_elf_place(l, "", l->data, l->size, &e);
 	if (rc)
 		return rc;

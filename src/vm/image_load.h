@@ -23,14 +23,16 @@ struct image_load {
 	const char *path; /* for messages */
 	const u8 *data;   /* the whole file */
 	size_t size;
-	struct { u64 gpa, size; } taken[IMAGE_SPANS];
+	struct {
+		u64 gpa, size;
+	} taken[IMAGE_SPANS];
 	unsigned ntaken;
 };
 
 /* --- image.c: files, guest memory, messages --- */
 
-/* Reads a whole regular file of at most IMAGE_FILE_MAX bytes. `option` ("--vm") is named in errors. -KT_E_IO, -KT_E_ARG (no
- * path, a directory, a device), -KT_E_IMAGE (too large), -KT_E_NOMEM. */
+/* Reads a whole regular file of at most IMAGE_FILE_MAX bytes. `option` ("--vm") is named in errors. -KT_E_IO, -KT_E_ARG
+ * (no path, a directory, a device), -KT_E_IMAGE (too large), -KT_E_NOMEM. */
 int image_file_read(const char *path, const char *option, struct kt_buf *out, struct kt_err *err);
 
 /* -KT_E_IMAGE, the text prefixed with the file's path. */
@@ -38,15 +40,15 @@ int image_bad(struct image_load *l, const char *fmt, ...) __attribute__((format(
 /* -KT_E_ARG, the same. */
 int image_bad_arg(struct image_load *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Reserves [gpa, gpa+memsz) of RAM and copies n <= memsz bytes of src to its start. -KT_E_IMAGE if that is not all RAM, or
- * something lies there already; `what` ("segment 2") names it in the message. memsz 0 is fine and does nothing. */
+/* Reserves [gpa, gpa+memsz) of RAM and copies n <= memsz bytes of src to its start. -KT_E_IMAGE if that is not all RAM,
+ * or something lies there already; `what` ("segment 2") names it in the message. memsz 0 is fine and does nothing. */
 int image_place(struct image_load *l, const char *what, u64 gpa, const void *src, u64 n, u64 memsz);
 /* Reserves without looking at what lies there: space that a kernel will use. Must be RAM. */
 int image_reserve(struct image_load *l, const char *what, u64 gpa, u64 size);
 /* A free page-aligned place of `size` bytes within [lo, hi) of RAM, the lowest or the highest one. Not reserved yet. */
 bool image_find(const struct image_load *l, u64 lo, u64 hi, u64 size, bool highest, u64 *gpa);
-/* A place for what the loader itself makes: at `prefer` if that is free, else the lowest free place from 4 KiB to 0x9fc00,
- * else from 1 MiB to 4 GiB. Reserved; *host is its memory, all zero. */
+/* A place for what the loader itself makes: at `prefer` if that is free, else the lowest free place from 4 KiB to
+ * 0x9fc00, else from 1 MiB to 4 GiB. Reserved; *host is its memory, all zero. */
 int image_scratch(struct image_load *l, const char *what, u64 prefer, u64 size, u64 *gpa, u8 **host);
 /* The end of the highest reserved span below 4 GiB. */
 u64 image_taken_end(const struct image_load *l);
@@ -86,15 +88,15 @@ static inline void image_set64(u8 *p, u64 v)
 
 /* The name of the compression that the bytes begin with ("gzip", "xz" ...), NULL if none is recognised. */
 const char *image_pack_name(const u8 *p, size_t n);
-/* Unpacks what src begins with (gzip, xz, lzma, zstd, lz4 legacy; one stream), appending at most max bytes. What follows the
- * stream is not looked at. -KT_E_IMAGE (damaged, over max, a compression this build has not), -KT_E_NOMEM. */
+/* Unpacks what src begins with (gzip, xz, lzma, zstd, lz4 legacy; one stream), appending at most max bytes. What
+ * follows the stream is not looked at. -KT_E_IMAGE (damaged, over max, not built in), -KT_E_NOMEM. */
 int image_unpack(const u8 *src, size_t n, u64 max, struct kt_buf *out, struct kt_err *err);
 
 /* --- image_x86.c: recognising --- */
 
 /* image_load_x86 on bytes in memory instead of c->image, which serves for messages. */
 int image_load_x86_bytes(const struct vm_config *c, const struct guest_mem *m, const u8 *data, size_t size, u64 *regs,
-                         struct loaded *out, struct kt_err *err);
+			 struct loaded *out, struct kt_err *err);
 
 /* --- image_x86_state.c: the CPU as a loader hands it over --- */
 

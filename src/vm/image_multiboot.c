@@ -3,7 +3,7 @@
  * information structure in EBX: memory, command line, modules (--initrd), memory map, loader's name.
  *
  * Numbers: Multiboot Specification 0.6.96, sections 3.1 to 3.3. The command line's first word is "kernel", where GRUB
- * legacy and QEMU put the file's path: a path would make the trace depend on where the file lies. Video is not offered. */
+ * legacy and QEMU put the file's path: a path would make the trace depend on where the file lies. No video. */
 #include "arch/x86_64/x86_regs.h"
 #include "vm/image_load.h"
 
@@ -17,7 +17,18 @@ enum { SEARCH = 8192, SEARCH2 = 32768, HEADER_MIN = 12, HEADER_ADDRS = 32 };
 /* Of the low 16 flags a loader must know all that are set: align modules, memory, video. */
 enum { NEEDS_KNOWN = 7, NEEDS = 0xffff, HAS_ADDRS = 1 << 16 };
 enum { PLACE = 0x20000, PAGE = 4096 };
-enum { I_FLAGS = 0, I_LOWER = 4, I_UPPER = 8, I_CMDLINE = 16, I_MODS = 20, I_MODS_AT = 24, I_MAP_BYTES = 44, I_MAP = 48, I_NAME = 64, I_SIZE = 116 };
+enum {
+	I_FLAGS = 0,
+	I_LOWER = 4,
+	I_UPPER = 8,
+	I_CMDLINE = 16,
+	I_MODS = 20,
+	I_MODS_AT = 24,
+	I_MAP_BYTES = 44,
+	I_MAP = 48,
+	I_NAME = 64,
+	I_SIZE = 116
+};
 enum { F_MEMORY = 1, F_CMDLINE = 4, F_MODS = 8, F_MAP = 0x40, F_NAME = 0x200 };
 /* Where the pieces stand in one block. */
 enum { B_MOD = 0x80, B_NAME = 0x90, B_MOD_TEXT = 0xa0, B_MAP = 0x100, B_CMDLINE = 0x300, MAP_ENTRY = 24 };
@@ -30,11 +41,12 @@ s64 image_multiboot_header(const u8 *p, size_t n)
 	return -1;
 }
 
-/* Multiboot 2 (its specification 2.0, 3.1.1): magic, architecture 0, length, checksum; 8-aligned in the first 32 KiB. */
+/* Multiboot 2 (its specification 2.0, 3.1.1): magic, architecture 0, length, checksum; in the first 32 KiB. */
 bool image_has_multiboot2(const u8 *p, size_t n)
 {
 	for (size_t at = 0; at + 16 <= KT_MIN(n, (size_t)SEARCH2); at += 8)
-		if (image_u32(p + at) == MAGIC2 && !image_u32(p + at + 4) && MAGIC2 + image_u32(p + at + 8) + image_u32(p + at + 12) == 0u)
+		if (image_u32(p + at) == MAGIC2 && !image_u32(p + at + 4) &&
+		    MAGIC2 + image_u32(p + at + 8) + image_u32(p + at + 12) == 0u)
 			return true;
 	return false;
 }
@@ -45,26 +57,29 @@ static int place_by_header(struct image_load *l, size_t at, u64 *first, u64 *ent
 	const u8 *h = l->data + at;
 	if (l->size - at < HEADER_ADDRS)
 		return image_bad(l, "multiboot header at byte %zu cut short", at);
-	u64 header = image_u32(h + 12), load = image_u32(h + 16), load_end = image_u32(h + 20), bss_end = image_u32(h + 24);
+	u64 header = image_u32(h + 12), load = image_u32(h + 16), load_end = image_u32(h + 20),
+	    bss_end = image_u32(h + 24);
 	*first = load;
 	*entry = image_u32(h + 28);
 	if (load > header || header - load > at)
-		return image_bad(l, "multiboot header: load_addr 0x%llx is not within %zu bytes before header_addr 0x%llx", (unsigned long long)load, at,
-		                 (unsigned long long)header);
+		return image_bad(l,
+				 "multiboot header: load_addr 0x%llx is not within %zu bytes before header_addr 0x%llx",
+				 (unsigned long long)load, at, (unsigned long long)header);
 	u64 from = at - (header - load), n = load_end ? load_end - load : l->size - from;
 	if (load_end && load_end < load)
-		return image_bad(l, "multiboot header: load_end_addr 0x%llx lies below load_addr 0x%llx", (unsigned long long)load_end,
-		                 (unsigned long long)load);
+		return image_bad(l, "multiboot header: load_end_addr 0x%llx lies below load_addr 0x%llx",
+				 (unsigned long long)load_end, (unsigned long long)load);
 	if (n > l->size - from)
-		return image_bad(l, "multiboot header asks for %llu bytes from byte %llu, the file has %zu: cut short", (unsigned long long)n,
-		                 (unsigned long long)from, l->size);
+		return image_bad(l, "multiboot header asks for %llu bytes from byte %llu, the file has %zu: cut short",
+				 (unsigned long long)n, (unsigned long long)from, l->size);
 	u64 memory = bss_end ? bss_end - load : n;
 	if (bss_end && bss_end < load + n)
-		return image_bad(l, "multiboot header: bss_end_addr 0x%llx lies below the end of the data, 0x%llx", (unsigned long long)bss_end,
-		                 (unsigned long long)(load + n));
+		return image_bad(l, "multiboot header: bss_end_addr 0x%llx lies below the end of the data, 0x%llx",
+				 (unsigned long long)bss_end, (unsigned long long)(load + n));
 	if (*entry < load || *entry >= load + memory)
-		return image_bad(l, "multiboot header: entry_addr 0x%llx lies outside what is loaded, 0x%llx-0x%llx", (unsigned long long)*entry,
-		                 (unsigned long long)load, (unsigned long long)(load + memory));
+		return image_bad(l, "multiboot header: entry_addr 0x%llx lies outside what is loaded, 0x%llx-0x%llx",
+				 (unsigned long long)*entry, (unsigned long long)load,
+				 (unsigned long long)(load + memory));
 	return image_place(l, "multiboot image", load, l->data + from, n, memory);
 }
 
@@ -73,11 +88,14 @@ static int place(struct image_load *l, size_t at, u64 *first, u64 *entry)
 	u32 flags = image_u32(l->data + at + 4);
 	struct image_elf e = { 0 };
 	if (flags & NEEDS & ~(u32)NEEDS_KNOWN)
-		return image_bad(l, "multiboot header wants features 0x%x that this loader does not know: clear those flags", flags & NEEDS & ~(u32)NEEDS_KNOWN);
+		return image_bad(
+			l, "multiboot header wants features 0x%x that this loader does not know: clear those flags",
+			flags & NEEDS & ~(u32)NEEDS_KNOWN);
 	if (flags & HAS_ADDRS)
 		return place_by_header(l, at, first, entry);
 	if (!image_is_elf(l->data, l->size))
-		return image_bad(l, "multiboot header without addresses (flag 16) in a file that is not ELF: nothing says where to load it");
+		return image_bad(l, "multiboot header without addresses (flag 16) in a file that is not ELF: nothing "
+				    "says where to load it");
 	int rc = image_elf_place(l, "", l->data, l->size, &e);
 	*first = e.first;
 	*entry = e.entry;
@@ -96,8 +114,10 @@ static int put_module(struct image_load *l, u8 *info, u64 gpa)
 	if (!rc && !file.len)
 		rc = kt_fail(l->err, KT_E_IMAGE, "%s: the module is empty", l->c->initrd);
 	else if (!rc && !image_find(l, KT_MAX(image_taken_end(l), 0x100000u), IMAGE_4G, whole, false, &at))
-		rc = kt_fail(l->err, KT_E_IMAGE, "%s: no free guest memory behind the kernel for the module's %zu bytes: give the guest more with --mem",
-		             l->c->initrd, file.len);
+		rc = kt_fail(l->err, KT_E_IMAGE,
+			     "%s: no free guest memory behind the kernel for the module's %zu bytes: give the guest "
+			     "more with --mem",
+			     l->c->initrd, file.len);
 	else if (!rc)
 		rc = image_place(l, "the module", at, file.data, file.len, whole);
 	if (!rc) {
@@ -140,7 +160,10 @@ static int put_info(struct image_load *l, u64 *gpa)
 	size_t n = strlen(args);
 	u8 *info;
 	if (n > 65536)
-		return image_bad_arg(l, "the command line has %zu characters, and 65536 are the most for multiboot: shorten --append", n);
+		return image_bad_arg(
+			l,
+			"the command line has %zu characters, and 65536 are the most for multiboot: shorten --append",
+			n);
 	int rc = image_scratch(l, "the multiboot information", PLACE, B_CMDLINE + sizeof first + n + 1, gpa, &info);
 	if (rc)
 		return rc;

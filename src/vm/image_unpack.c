@@ -17,13 +17,16 @@ enum { LZ4_MAGIC = 0x184c2102, LZ4_BLOCK = 8 << 20 };
 
 static int damaged(struct kt_err *err, const char *name, size_t at, size_t n)
 {
-	return kt_fail(err, KT_E_IMAGE, "the %s data is damaged or cut short, near byte %zu of %zu: get the file anew", name, at, n);
+	return kt_fail(err, KT_E_IMAGE, "the %s data is damaged or cut short, near byte %zu of %zu: get the file anew",
+		       name, at, n);
 }
 
 static int too_large(struct kt_err *err, const char *name, u64 max)
 {
-	return kt_fail(err, KT_E_IMAGE, "the %s data unpacks to more than %llu MiB, which the guest's memory does not hold: give it more with --mem",
-	               name, (unsigned long long)(max >> 20));
+	return kt_fail(err, KT_E_IMAGE,
+		       "the %s data unpacks to more than %llu MiB, which the guest's memory does not hold: give it "
+		       "more with --mem",
+		       name, (unsigned long long)(max >> 20));
 }
 
 static int no_memory(struct kt_err *err, const char *name)
@@ -138,7 +141,9 @@ static const struct {
 	u8 len, pack;
 } packs[] = {
 	{ "\x1f\x8b", "gzip", 2, PACK_GZIP },
-	{ "\xfd" "7zXZ\0", "xz", 6, PACK_XZ },
+	{ "\xfd"
+	  "7zXZ\0",
+	  "xz", 6, PACK_XZ },
 	{ "\x5d\0\0", "lzma", 3, PACK_LZMA },
 	{ "\x28\xb5\x2f\xfd", "zstd", 4, PACK_ZSTD },
 	{ "\x02\x21\x4c\x18", "lz4", 4, PACK_LZ4 },
@@ -172,7 +177,9 @@ int image_unpack(const u8 *src, size_t n, u64 max, struct kt_buf *out, struct kt
 	case PACK_ZSTD: return unpack_zstd(src, n, max, out, err);
 	case PACK_LZ4: return unpack_lz4(src, n, max, out, err);
 	default:
-		return kt_fail(err, KT_E_IMAGE, "%s compression is not built in: unpack it yourself (the kernel's scripts/extract-vmlinux) and give "
-		               "the vmlinux as --vm", packs[i].name);
+		return kt_fail(err, KT_E_IMAGE,
+			       "%s compression is not built in: unpack it yourself (the kernel's "
+			       "scripts/extract-vmlinux) and give the vmlinux as --vm",
+			       packs[i].name);
 	}
 }

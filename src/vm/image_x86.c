@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char recognised[] = "recognised are Linux bzImage, ELF (vmlinux too), multiboot 1, BIOS images (64 KiB to 16 MiB), and with --load "
-				 "ADDR any binary";
+static const char recognised[] = "recognised are Linux bzImage, ELF (vmlinux too), multiboot 1, BIOS images (64 KiB to "
+				 "16 MiB), and with --load ADDR any binary";
 
 /* What people give by mistake. `at`: where the magic stands. */
 static const struct {
@@ -64,7 +64,8 @@ static int check_options(struct image_load *l, bool bzimage, bool bios)
 	if (l->c->boot == VM_BOOT_KERNEL_ENTRY && bios)
 		return image_bad_arg(l, "--boot kernel-entry: a firmware image has no kernel entry, leave it out");
 	if (l->c->mode != VM_MODE_AUTO && !l->c->flat)
-		return image_bad_arg(l, "--mode is for flat binaries, this file says itself how it is entered: leave it out, or add --load ADDR");
+		return image_bad_arg(l, "--mode is for flat binaries, this file says itself how it is entered: leave "
+					"it out, or add --load ADDR");
 	return 0;
 }
 
@@ -72,10 +73,12 @@ static int load(struct image_load *l)
 {
 	const u8 *p = l->data;
 	size_t n = l->size;
-	bool bzimage = !l->c->flat && image_is_bzimage(p, n), elf = image_is_elf(p, n), multiboot = image_multiboot_header(p, n) >= 0;
+	bool bzimage = !l->c->flat && image_is_bzimage(p, n), elf = image_is_elf(p, n),
+	     multiboot = image_multiboot_header(p, n) >= 0;
 	if (!n)
 		return image_bad(l, "the file is empty");
-	if (!l->c->flat && !bzimage && !elf && !multiboot && (what_is_it(p, KT_MIN(n, (size_t)0x1fe)) || !image_is_bios(p, n)))
+	if (!l->c->flat && !bzimage && !elf && !multiboot &&
+	    (what_is_it(p, KT_MIN(n, (size_t)0x1fe)) || !image_is_bios(p, n)))
 		return refuse(l);
 	int rc = check_options(l, bzimage, !l->c->flat && !bzimage && !elf && !multiboot);
 	if (rc)
@@ -90,14 +93,17 @@ static int load(struct image_load *l)
 }
 
 int image_load_x86_bytes(const struct vm_config *c, const struct guest_mem *m, const u8 *data, size_t size, u64 *regs,
-                         struct loaded *out, struct kt_err *err)
+			 struct loaded *out, struct kt_err *err)
 {
-	struct image_load l = { .c = c, .m = m, .regs = regs, .out = out, .err = err, .path = c->image, .data = data, .size = size };
+	struct image_load l = {
+		.c = c, .m = m, .regs = regs, .out = out, .err = err, .path = c->image, .data = data, .size = size
+	};
 	out->n = 0;
 	return load(&l);
 }
 
-int image_load_x86(const struct vm_config *c, const struct guest_mem *m, u64 *regs, struct loaded *out, struct kt_err *err)
+int image_load_x86(const struct vm_config *c, const struct guest_mem *m, u64 *regs, struct loaded *out,
+		   struct kt_err *err)
 {
 	struct kt_buf file = { 0 };
 	int rc = image_file_read(c->image, "--vm", &file, err);

@@ -6,13 +6,21 @@
 
 #include <string.h>
 
-enum { BASE = 0x10000, STACK = 0x1000, STACK_TOP = 0x2000, TABLES = 0x2000, TABLE = 0x1000, LONG_SIZE = 0x8000, GDT_BYTES = 32 };
+enum {
+	BASE = 0x10000,
+	STACK = 0x1000,
+	STACK_TOP = 0x2000,
+	TABLES = 0x2000,
+	TABLE = 0x1000,
+	LONG_SIZE = 0x8000,
+	GDT_BYTES = 32
+};
 enum { SEL_CODE = 0x10, SEL_DATA = 0x18 };
 /* Descriptor bits as x86_regs.h keeps them: present, code or data, accessed; 4 KiB granularity. */
 enum { ATTR_CODE32 = 0xc09b, ATTR_CODE64 = 0xa09b, ATTR_DATA = 0xc093 };
 enum { CR0_ET = 0x10, RFLAGS_FIXED = 2 };
-/* Page-table bits (SDM 3, 4.5): present, writable, accessed; for a page also dirty and large. Accessed and dirty are set
- * from the start so that the CPU has nothing to update in these tables. */
+/* Page-table bits (SDM 3, 4.5): present, writable, accessed; for a page also dirty and large. Accessed and dirty are
+ * set from the start so that the CPU has nothing to update in these tables. */
 enum { PTE_TABLE = 0x23, PTE_PAGE = 0xe3 };
 enum { EBDA = 0x9fc00, EBDA_END = 0xa0000, BIOS_AREA = 0xf0000, BIOS_AREA_END = 0x100000 };
 

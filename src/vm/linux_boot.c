@@ -3,8 +3,8 @@
  * and CPU state that a boot loader owes the kernel. Nothing in it depends on the host, and no entropy is handed over
  * (no setup_data): the same options give the same zero page.
  *
- * Numbers: Documentation/arch/x86/boot.rst and zero-page.rst in Linux. Places, when free: zero page 0x20000, command line
- * 0x21000; descriptor table, stack and page tables as image_load.h says; the initrd as high as the kernel allows. */
+ * Numbers: Documentation/arch/x86/boot.rst and zero-page.rst in Linux. Places, when free: zero page 0x20000, command
+ * line 0x21000; descriptor table, stack and page tables as image_load.h says; the initrd as high as may be. */
 #include "arch/x86_64/x86_regs.h"
 #include "vm/image_load.h"
 
@@ -12,9 +12,24 @@
 
 enum { ZERO_PAGE = 0x20000, CMDLINE = 0x21000, PAGE = 4096 };
 enum {
-	Z_E820_ENTRIES = 0x1e8, Z_SETUP = 0x1f1, Z_BOOT_FLAG = 0x1fe, Z_JUMP = 0x201, Z_HEADER = 0x202, Z_VERSION = 0x206, Z_LOADER = 0x210,
-	Z_LOADFLAGS = 0x211, Z_RAMDISK = 0x218, Z_RAMDISK_SIZE = 0x21c, Z_CMDLINE = 0x228, Z_INITRD_MAX = 0x22c, Z_ALIGNMENT = 0x230,
-	Z_XLOADFLAGS = 0x236, Z_CMDLINE_SIZE = 0x238, Z_SETUP_DATA = 0x250, Z_SETUP_END = 0x290, Z_E820 = 0x2d0
+	Z_E820_ENTRIES = 0x1e8,
+	Z_SETUP = 0x1f1,
+	Z_BOOT_FLAG = 0x1fe,
+	Z_JUMP = 0x201,
+	Z_HEADER = 0x202,
+	Z_VERSION = 0x206,
+	Z_LOADER = 0x210,
+	Z_LOADFLAGS = 0x211,
+	Z_RAMDISK = 0x218,
+	Z_RAMDISK_SIZE = 0x21c,
+	Z_CMDLINE = 0x228,
+	Z_INITRD_MAX = 0x22c,
+	Z_ALIGNMENT = 0x230,
+	Z_XLOADFLAGS = 0x236,
+	Z_CMDLINE_SIZE = 0x238,
+	Z_SETUP_DATA = 0x250,
+	Z_SETUP_END = 0x290,
+	Z_E820 = 0x2d0
 };
 enum { LOADER_UNDEFINED = 0xff, LOADED_HIGH = 1, XLF_KERNEL_64 = 1 };
 enum { V_INITRD_MAX = 0x203, V_CMDLINE_SIZE = 0x206, V_SYNTHETIC = 0x20f };
@@ -46,11 +61,13 @@ static void make_header(u8 *zp, bool wide)
 static int put_cmdline(struct image_load *l, u8 *zp)
 {
 	const char *text = l->c->append ? l->c->append : "";
-	u64 gpa, n = strlen(text), max = image_u16(zp + Z_VERSION) >= V_CMDLINE_SIZE ? image_u32(zp + Z_CMDLINE_SIZE) : OLD_CMDLINE_SIZE;
+	u64 gpa, n = strlen(text),
+		 max = image_u16(zp + Z_VERSION) >= V_CMDLINE_SIZE ? image_u32(zp + Z_CMDLINE_SIZE) : OLD_CMDLINE_SIZE;
 	u8 *host;
 	if (n > max)
-		return image_bad_arg(l, "the kernel command line has %llu characters, and this kernel takes %llu: shorten --append",
-		                     (unsigned long long)n, (unsigned long long)max);
+		return image_bad_arg(
+			l, "the kernel command line has %llu characters, and this kernel takes %llu: shorten --append",
+			(unsigned long long)n, (unsigned long long)max);
 	int rc = image_scratch(l, "the kernel command line", CMDLINE, n + 1, &gpa, &host);
 	if (rc)
 		return rc;
@@ -66,8 +83,10 @@ static int place_initrd(struct image_load *l, u8 *zp, const u8 *data, u64 n)
 		return kt_fail(l->err, KT_E_IMAGE, "%s: the initrd is empty", l->c->initrd);
 	u64 whole = (n + PAGE - 1) & ~(u64)(PAGE - 1);
 	if (!image_find(l, 0x100000, max + 1, whole, true, &gpa))
-		return kt_fail(l->err, KT_E_IMAGE, "%s: no free guest memory below 0x%llx for the initrd's %llu bytes: give the guest more with --mem",
-		               l->c->initrd, (unsigned long long)max + 1, (unsigned long long)n);
+		return kt_fail(l->err, KT_E_IMAGE,
+			       "%s: no free guest memory below 0x%llx for the initrd's %llu bytes: give the guest more "
+			       "with --mem",
+			       l->c->initrd, (unsigned long long)max + 1, (unsigned long long)n);
 	int rc = image_place(l, "the initrd", gpa, data, n, whole);
 	if (rc)
 		return rc;

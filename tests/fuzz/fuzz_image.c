@@ -25,7 +25,7 @@ static void load(const struct vm_config *c, const struct guest_mem *m, const u8 
 	struct kt_err err = { 0 };
 	int rc = image_load_x86_bytes(c, m, data, size, regs, &out, &err);
 	if (rc) {
-		check(rc < 0 && err.code == (enum kt_code)-rc && err.text[0]);
+		check(rc < 0 && err.code == (enum kt_code) - rc && err.text[0]);
 		return;
 	}
 	check(out.n >= 1 && out.n <= IMAGE_MAX);

@@ -82,7 +82,9 @@ static inline void refused(struct machine *m, const void *image, size_t n, int c
 	assert_non_null(strstr(m->err.text, "guest")); /* where */
 }
 
-struct seg { u64 offset, vaddr, paddr, filesz, memsz; };
+struct seg {
+	u64 offset, vaddr, paddr, filesz, memsz;
+};
 
 /* An ELF header and program headers; `n` bytes of file in all, zero beyond. */
 static inline void put_elf(u8 *f, bool wide, u64 entry, const struct seg *s, unsigned n)

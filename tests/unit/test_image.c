@@ -32,7 +32,8 @@ static void memory_map(void **state)
 	m.ram[3] = (struct vm_ram){ 0x100000000, 0x200000, m.low };
 	m.mem.n = 4;
 	static const struct image_map want[] = {
-		{ 0, 0x9fc00, 1 }, { 0x9fc00, 0x400, 2 }, { 0xf0000, 0x10000, 2 }, { 0x100000, 0x100000, 1 }, { 0x100000000, 0x200000, 1 },
+		{ 0, 0x9fc00, 1 },         { 0x9fc00, 0x400, 2 },        { 0xf0000, 0x10000, 2 },
+		{ 0x100000, 0x100000, 1 }, { 0x100000000, 0x200000, 1 },
 	};
 	assert_int_equal(image_memory_map(&m.mem, map), 5);
 	for (unsigned i = 0; i < 5; i++) {
@@ -132,7 +133,9 @@ static void check_flat_segments(struct machine *m, u64 code_attr, u64 code_descr
 
 static void check_long(struct machine *m)
 {
-	static const u64 places[] = { 0, 0x1fffff, 0x200000, 0x1000000, 0x3fffffff, 0x40000000, 0xc0000123, 0xffffffff };
+	static const u64 places[] = {
+		0, 0x1fffff, 0x200000, 0x1000000, 0x3fffffff, 0x40000000, 0xc0000123, 0xffffffff
+	};
 	check_flat_segments(m, 0xa09b, 0x00af9b000000ffff);
 	assert_int_equal(m->regs[X86_cr0], 0x80000031); /* PG, NE, ET, PE */
 	assert_int_equal(m->regs[X86_cr4], 0x20);       /* PAE */
@@ -303,11 +306,17 @@ static void bios_refused(void **state)
 
 static void not_images(void **state)
 {
-	static const struct { const char *bytes; size_t n; const char *says; } files[] = {
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *says;
+	} files[] = {
 		{ "\xff\xd8\xff\xe0\0\x10JFIF", 10, "JPEG" },
 		{ "hello, world\n", 13, "text" },
 		{ "\x1f\x8b\x08\0\0\0\0\0", 8, "gzip-compressed" },
-		{ "\xfd" "7zXZ\0\0\0", 8, "xz-compressed" },
+		{ "\xfd"
+		  "7zXZ\0\0\0",
+		  8, "xz-compressed" },
 		{ "#!/bin/sh\n", 10, "script" },
 		{ "QFI\xfb\0\0\0\3", 8, "qcow2" },
 		{ "\1\2\3", 3, "recognised are" },
@@ -332,7 +341,8 @@ static void not_images(void **state)
 
 static void elf64(void **state)
 {
-	static const struct seg s[] = { { 0x200, 0xffffffff80200000, 0x200000, 16, 0x3000 }, { 0x210, 0xffffffff80204000, 0x204000, 8, 8 } };
+	static const struct seg s[] = { { 0x200, 0xffffffff80200000, 0x200000, 16, 0x3000 },
+					{ 0x210, 0xffffffff80204000, 0x204000, 8, 8 } };
 	u8 f[0x220] = { 0 };
 	struct machine m;
 	put_elf(f, true, 0x200004, s, 2);
@@ -378,7 +388,11 @@ static void elf32(void **state)
 static void elf_refused(void **state)
 {
 	static const struct seg good = { 0x100, 0x100000, 0x100000, 0x100, 0x200 };
-	static const struct { struct seg s; u64 entry; const char *says; } cases[] = {
+	static const struct {
+		struct seg s;
+		u64 entry;
+		const char *says;
+	} cases[] = {
 		{ { 0x100, 0x100000, 0x100000, 0x101, 0x200 }, 0x100000, "cut short" },
 		{ { UINT64_MAX, 0x100000, 0x100000, 2, 0x200 }, 0x100000, "cut short" },
 		{ { 0x100, 0x100000, 0x100000, 0x100, 0xff }, 0x100000, "in the file for" },
@@ -398,10 +412,26 @@ static void elf_refused(void **state)
 		put_elf(f, true, cases[i].entry, &cases[i].s, 1);
 		refused(&m, f, sizeof f, KT_E_IMAGE, cases[i].says);
 	}
-	static const struct { unsigned at; u16 value; const char *says; } fields[] = {
-		{ 18, 183, "arm64" }, { 18, 243, "RISC-V" }, { 18, 3, "machine number 3" }, { 18, 9999, "machine number 9999" }, { 16, 1, "object file" },
-		{ 16, 4, "core dump" }, { 16, 77, "ELF type 77" }, { 4, 0x0103, "class" }, { 4, 0x0202, "big-endian" }, { 56, 0, "program headers" },
-		{ 56, 0xffff, "program headers" }, { 56, 100, "cut short" }, { 54, 55, "too small" }, { 38, 0xffff, "cut short" }, { 64, 3, "dynamic linker" },
+	static const struct {
+		unsigned at;
+		u16 value;
+		const char *says;
+	} fields[] = {
+		{ 18, 183, "arm64" },
+		{ 18, 243, "RISC-V" },
+		{ 18, 3, "machine number 3" },
+		{ 18, 9999, "machine number 9999" },
+		{ 16, 1, "object file" },
+		{ 16, 4, "core dump" },
+		{ 16, 77, "ELF type 77" },
+		{ 4, 0x0103, "class" },
+		{ 4, 0x0202, "big-endian" },
+		{ 56, 0, "program headers" },
+		{ 56, 0xffff, "program headers" },
+		{ 56, 100, "cut short" },
+		{ 54, 55, "too small" },
+		{ 38, 0xffff, "cut short" },
+		{ 64, 3, "dynamic linker" },
 	};
 	for (unsigned i = 0; i < KT_ARRAY_LEN(fields); i++) {
 		memset(f, 0, sizeof f);
@@ -409,7 +439,8 @@ static void elf_refused(void **state)
 		image_set16(f + fields[i].at, fields[i].value);
 		refused(&m, f, sizeof f, KT_E_IMAGE, fields[i].says);
 	}
-	static const struct seg over[] = { { 0x100, 0x100000, 0x100000, 0x10, 0x200 }, { 0x100, 0x1001ff, 0x1001ff, 0x10, 0x10 } };
+	static const struct seg over[] = { { 0x100, 0x100000, 0x100000, 0x10, 0x200 },
+					   { 0x100, 0x1001ff, 0x1001ff, 0x10, 0x10 } };
 	memset(f, 0, sizeof f);
 	put_elf(f, true, 0x100000, over, 2);
 	refused(&m, f, sizeof f, KT_E_IMAGE, "overlaps");
@@ -459,10 +490,18 @@ static void files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_accessor), cmocka_unit_test(memory_map),  cmocka_unit_test(flat_real),
-		cmocka_unit_test(flat_protected_and_long), cmocka_unit_test(flat_no_room), cmocka_unit_test(flat_refused),
-		cmocka_unit_test(bios),            cmocka_unit_test(bios_refused), cmocka_unit_test(not_images),
-		cmocka_unit_test(elf64),           cmocka_unit_test(elf32),        cmocka_unit_test(elf_refused),
+		cmocka_unit_test(memory_accessor),
+		cmocka_unit_test(memory_map),
+		cmocka_unit_test(flat_real),
+		cmocka_unit_test(flat_protected_and_long),
+		cmocka_unit_test(flat_no_room),
+		cmocka_unit_test(flat_refused),
+		cmocka_unit_test(bios),
+		cmocka_unit_test(bios_refused),
+		cmocka_unit_test(not_images),
+		cmocka_unit_test(elf64),
+		cmocka_unit_test(elf32),
+		cmocka_unit_test(elf_refused),
 		cmocka_unit_test(files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

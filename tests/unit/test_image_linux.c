@@ -134,7 +134,8 @@ static void check_zero_page(struct machine *m, u64 zp, const char *cmdline)
 
 static void compressions(void **state)
 {
-	static size_t (*const packs[])(const u8 *, size_t, u8 *, size_t) = { pack_gzip, pack_xz, pack_lzma, pack_zstd, pack_lz4, pack_none };
+	static size_t (*const packs[])(const u8 *, size_t, u8 *, size_t) = { pack_gzip, pack_xz,  pack_lzma,
+									     pack_zstd, pack_lz4, pack_none };
 	static u8 kernel[0x2000], packed[0x4000], image[0x8000];
 	for (unsigned i = 0; i < KT_ARRAY_LEN(packs); i++) {
 		for (unsigned wide = 0; wide < 2; wide++) {
@@ -201,7 +202,8 @@ static void lz4_blocks(void **state)
 /* Each stream cut short, damaged, or larger than allowed: an error, and never more than allowed in the buffer. */
 static void unpack_hostile(void **state)
 {
-	static size_t (*const packs[])(const u8 *, size_t, u8 *, size_t) = { pack_gzip, pack_xz, pack_lzma, pack_zstd, pack_lz4 };
+	static size_t (*const packs[])(const u8 *, size_t, u8 *, size_t) = { pack_gzip, pack_xz, pack_lzma, pack_zstd,
+									     pack_lz4 };
 	static u8 in[20000], packed[32000];
 	struct kt_err err;
 	for (unsigned i = 0; i < sizeof in; i++)
@@ -325,10 +327,17 @@ static void initrd(void **state)
 static void bzimage_refused(void **state)
 {
 	static u8 kernel[0x2000], good[0x8000], image[0x8000];
-	static const struct { unsigned at; u32 value; const char *says; } cases[] = {
-		{ 0x1f4, 0x10000, "cut short" }, { 0x1f4, 0, "cut short" }, { 0x1f4, 0xffffffff, "cut short" }, { 0x248, 0x10000, "payload" },
-		{ 0x24c, 0xffffffff, "payload" }, { 0x24c, 3, "payload" }, { 0x260, 0x10000000, "--mem" }, { 0x260, 0xffffffff, "--mem" },
-		{ 0x25c, 0xffffffff, "--mem" }, { CODE + PAYLOAD, 0x12345678, "no compression" }, { CODE + PAYLOAD, 0x00088b1f, "gzip" },
+	static const struct {
+		unsigned at;
+		u32 value;
+		const char *says;
+	} cases[] = {
+		{ 0x1f4, 0x10000, "cut short" },        { 0x1f4, 0, "cut short" },
+		{ 0x1f4, 0xffffffff, "cut short" },     { 0x248, 0x10000, "payload" },
+		{ 0x24c, 0xffffffff, "payload" },       { 0x24c, 3, "payload" },
+		{ 0x260, 0x10000000, "--mem" },         { 0x260, 0xffffffff, "--mem" },
+		{ 0x25c, 0xffffffff, "--mem" },         { CODE + PAYLOAD, 0x12345678, "no compression" },
+		{ CODE + PAYLOAD, 0x00088b1f, "gzip" },
 	};
 	struct machine m;
 	size_t n = make_bzimage(good, kernel, make_kernel(kernel, true));
@@ -477,11 +486,18 @@ static void multiboot_addresses(void **state)
 	assert_int_equal(m.low[0x200080], 0);
 	machine_free(&m);
 
-	static const struct { u32 header, load, load_end, bss_end, entry; const char *says; } bad[] = {
-		{ 0x200010, 0x200011, 0, 0, 0x200020, "load_addr" }, { 0x200100, 0x200000, 0, 0, 0x200020, "load_addr" },
-		{ 0x200010, 0x200000, 0x1fffff, 0, 0x200020, "load_end_addr" }, { 0x200010, 0x200000, 0x200100, 0, 0x200020, "cut short" },
-		{ 0x200010, 0x200000, 0, 0x200010, 0x200020, "bss_end_addr" }, { 0x200010, 0x200000, 0, 0, 0x2000f0, "entry_addr" },
-		{ 0x200010, 0x200000, 0, 0xffffffff, 0x200020, "--mem" }, { 0x9ffe0, 0x9ffd0, 0, 0, 0x9ffd0, "video hole" },
+	static const struct {
+		u32 header, load, load_end, bss_end, entry;
+		const char *says;
+	} bad[] = {
+		{ 0x200010, 0x200011, 0, 0, 0x200020, "load_addr" },
+		{ 0x200100, 0x200000, 0, 0, 0x200020, "load_addr" },
+		{ 0x200010, 0x200000, 0x1fffff, 0, 0x200020, "load_end_addr" },
+		{ 0x200010, 0x200000, 0x200100, 0, 0x200020, "cut short" },
+		{ 0x200010, 0x200000, 0, 0x200010, 0x200020, "bss_end_addr" },
+		{ 0x200010, 0x200000, 0, 0, 0x2000f0, "entry_addr" },
+		{ 0x200010, 0x200000, 0, 0xffffffff, 0x200020, "--mem" },
+		{ 0x9ffe0, 0x9ffd0, 0, 0, 0x9ffd0, "video hole" },
 	};
 	machine_make(&m, 4);
 	for (unsigned i = 0; i < KT_ARRAY_LEN(bad); i++) {
@@ -515,9 +531,15 @@ static void multiboot2_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(compressions),   cmocka_unit_test(lz4_blocks),          cmocka_unit_test(unpack_hostile),
-		cmocka_unit_test(firmware_entry), cmocka_unit_test(initrd),              cmocka_unit_test(bzimage_refused),
-		cmocka_unit_test(vmlinux),        cmocka_unit_test(multiboot_elf),       cmocka_unit_test(multiboot_addresses),
+		cmocka_unit_test(compressions),
+		cmocka_unit_test(lz4_blocks),
+		cmocka_unit_test(unpack_hostile),
+		cmocka_unit_test(firmware_entry),
+		cmocka_unit_test(initrd),
+		cmocka_unit_test(bzimage_refused),
+		cmocka_unit_test(vmlinux),
+		cmocka_unit_test(multiboot_elf),
+		cmocka_unit_test(multiboot_addresses),
 		cmocka_unit_test(multiboot2_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
