@@ -36,20 +36,33 @@ static void verify(struct vm *vm, const struct x86_insn *i)
 		vm->on_miss(vm, i, vm->ev);
 }
 
+/* Where there is no descriptor to ask. */
+static void clear_undefined(struct x86_cpu *c, u64 undefined)
+{
+	if (!(c->r[X86_rflags] & undefined))
+		return;
+	c->r[X86_rflags] &= ~undefined;
+	c->dirty |= X86_DIRTY_HOT;
+}
+
 void x86_canonicalise(struct vm *vm, const struct x86_insn *i)
 {
 	struct x86_cpu *c = &vm->c;
 	u64 undefined = i->flags_undefined & X86_STATUS;
 
 	for (unsigned k = 0; k < vm->plan.n; k++)
-		if (vm->plan.p[k].size > 8)
+		if (vm->plan.p[k].size > 8) {
+			clear_undefined(c, undefined);
 			return;
+		}
 	memcpy(vm->ev, vm->pre, sizeof vm->pre);
 	if (vm->verify)
 		memcpy(vm->ev + X86_NHOT, c->r + X86_NHOT, sizeof c->r - sizeof vm->pre);
 	x86_access_loads(vm, vm->loads);
-	if (!kt_desc_eval(vm->b.arch, &i->k.desc, vm->ev, vm->loads, vm->stores))
+	if (!kt_desc_eval(vm->b.arch, &i->k.desc, vm->ev, vm->loads, vm->stores)) {
+		clear_undefined(c, undefined);
 		return;
+	}
 	u64 flags = (c->r[X86_rflags] & ~undefined) | (vm->ev[X86_rflags] & undefined);
 	if (flags != c->r[X86_rflags]) {
 		c->r[X86_rflags] = flags;

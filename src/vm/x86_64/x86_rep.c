@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* String instructions under REP, in pieces. A piece ends at completion, before the next fault, after one iteration that
- * asks a device, after 65,536 iterations or 128 KiB, and (compares and scans, which may stop early) at the end of a
- * page, so that no Accessed bit is set for a page that was not reached. RCX is capped for the run, so every host makes
- * the same piece whatever its own granularity is. */
+/* String instructions under REP, in pieces. x86_predict has walked ahead and says how many iterations go before something
+ * happens: completion, a fault, a device (each of its iterations is a piece), 65,536 iterations or 128 KiB. RCX is
+ * capped for the run, so every host makes the same piece whatever its own granularity is. */
 #include <string.h>
 
+#include "vm/x86_64/x86_predict.h"
 #include "vm/x86_64/x86_vm.h"
-
-enum { MOST_BYTES = 128 << 10 };
 
 static u64 cut(u64 v, unsigned bytes)
 {
@@ -28,31 +26,17 @@ static u64 until_wrap(const struct vm *vm, const struct x86_insn *i, unsigned re
 	u64 off = cut(vm->c.r[reg], i->asize), elem = i->k.desc.width;
 
 	if (i->asize == 8)
-		return MOST_BYTES;
+		return X86_REP_ITERATIONS;
 	if (vm->c.r[X86_rflags] & X86_DF)
 		return off / elem + 1;
 	u64 left = ((1ull << 8 * i->asize) - off) / elem;
 	return left ? left : 1;
 }
 
-static bool may_stop_early(u8 op)
+/* How many iterations the piece has: what predict has walked, as far as the operands lie in one stretch. */
+static u64 piece(const struct vm *vm, const struct x86_insn *i)
 {
-	return op == KT_OP_CMPS || op == KT_OP_SCAS;
-}
-
-/* How many iterations the piece has, from what predict allows. */
-static u64 piece(const struct vm *vm, const struct x86_insn *i, u64 count)
-{
-	u64 n = KT_MIN(count, KT_MIN(vm->plan.limit ? vm->plan.limit : 1, 65536ull)), elem = i->k.desc.width;
-	bool down = vm->c.r[X86_rflags] & X86_DF;
-
-	n = KT_MIN(n, MOST_BYTES / elem);
-	n = KT_MIN(n, KT_MIN(until_wrap(vm, i, X86_rsi), until_wrap(vm, i, X86_rdi)));
-	for (unsigned k = 0; may_stop_early(i->k.desc.op) && k < vm->plan.n; k++) {
-		u64 in = vm->plan.p[k].va & 4095;
-		n = KT_MIN(n, KT_MAX(down ? in / elem + 1 : (4096 - in) / elem, 1ull));
-	}
-	return n;
+	return KT_MIN(vm->plan.limit, KT_MIN(until_wrap(vm, i, X86_rsi), until_wrap(vm, i, X86_rdi)));
 }
 
 /* Adds a page's part to the operand's runs. */
@@ -122,7 +106,7 @@ static void record(struct vm *vm, const struct x86_insn *i, struct x86_rep_opera
 {
 	struct x86_cpu *c = &vm->c;
 	u64 elem = i->k.desc.width, left = iterations * elem;
-	bool down = vm->pre[X86_rflags] & X86_DF;
+	bool down = vm->pre[X86_rflags] & X86_DF, fill = i->k.desc.op == KT_OP_STOS;
 	unsigned n = 0;
 
 	for (; n < o->n && left; n++) {
@@ -133,12 +117,13 @@ static void record(struct vm *vm, const struct x86_insn *i, struct x86_rep_opera
 		r->host += skip;
 		r->size = size;
 		left -= size;
+		fill &= !(size % elem); /* an element over two runs: neither is a repetition from its start */
 	}
 	for (unsigned a = 0; a < n; a++) {
 		const struct x86_rep_run *r = &o->run[down ? n - 1 - a : a];
 		if (!o->write)
 			x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_NODATA, r->va, r->pa, r->size, NULL, 0);
-		else if (i->k.desc.op == KT_OP_STOS && !(r->size % elem) && !(r->va % elem))
+		else if (fill)
 			x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_WRITE | KT_ACCESS_FILL, r->va, r->pa, r->size, &vm->pre[X86_rax], (u32)elem);
 		else
 			x86_step_access(c, KT_SPACE_RAM, KT_ACCESS_WRITE, r->va, r->pa, r->size, r->host, r->size);
@@ -182,15 +167,15 @@ static bool all_ram(const struct vm *vm)
 	return true;
 }
 
-/* The piece has run: is the instruction through? If not, PC stays on it. */
-static void conclude(struct vm *vm, const struct x86_insn *i, u64 count, u64 done)
+/* The piece has run. If there is more to do, PC stays on the instruction. */
+static void conclude(struct vm *vm, const struct x86_insn *i, u64 left, bool through)
 {
 	struct x86_cpu *c = &vm->c;
-	bool zf = c->r[X86_rflags] & X86_ZF;
-	bool through = done == count || (may_stop_early(i->k.desc.op) && zf == !!(i->k.desc.flags & KT_DESC_REPNE));
 
-	if (cut(c->r[X86_rcx], i->asize) != count - done) {
-		put(&c->r[X86_rcx], count - done, i->asize);
+	if (i->k.desc.op == KT_OP_CMPS || i->k.desc.op == KT_OP_SCAS) /* a device's answer was not known beforehand */
+		through |= !(c->r[X86_rflags] & X86_ZF) == !(i->k.desc.flags & KT_DESC_REPNE);
+	if (cut(c->r[X86_rcx], i->asize) != left) {
+		put(&c->r[X86_rcx], left, i->asize);
 		c->dirty |= X86_DIRTY_HOT;
 	}
 	if (!through) {
@@ -209,7 +194,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 
 	if (!count)
 		return x86_retire(vm, code);
-	u64 n = ram ? piece(vm, i, count) : 1;
+	u64 n = ram ? piece(vm, i) : 1;
 	for (unsigned k = 0; ram && k < nop; k++) {
 		u64 fits = lay_out(vm, i, k, n, &vm->rep[k]);
 		n = KT_MIN(n, fits);
@@ -225,11 +210,12 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	int rc = run(vm, i, n, next, err);
 	if (rc != X86_RETIRED)
 		return rc;
-	u64 done = n - cut(c->r[X86_rcx], i->asize);
-	conclude(vm, i, count, done);
+	if (cut(c->r[X86_rcx], i->asize))
+		return X86_LOST; /* the host stopped where nothing ends the piece */
+	conclude(vm, i, count - n, n == vm->plan.limit ? vm->plan.rep_done : n == count);
 	if (ram)
 		for (unsigned k = 0; k < nop; k++)
-			record(vm, i, &vm->rep[k], done);
+			record(vm, i, &vm->rep[k], n);
 	else
 		x86_access_after(vm);
 	return rc;

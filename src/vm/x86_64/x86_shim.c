@@ -440,7 +440,9 @@ x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip)
 	case M(CALL):
 	case M(RET):
 		return i->flow == X86_FLOW_FAR ? do_far : NULL;
-	default:
-		return x86_shim_fpu_of(i);
+	default: {
+		x86_shim_fn *fpu = x86_shim_fpu_of(i);
+		return fpu ? fpu : x86_shim_bcd_of(i);
+	}
 	}
 }

@@ -198,6 +198,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err);
 /* The shim of an instruction, or NULL; *debug_skip is set for those that hold #DB traps back. */
 x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip);
 x86_shim_fn *x86_shim_fpu_of(const struct x86_insn *i);
+x86_shim_fn *x86_shim_bcd_of(const struct x86_insn *i);
 /* The instruction is done: RIP behind it, hot registers dirty. */
 int x86_retire(struct vm *vm, const struct x86_code *code);
 /* Raises a fault from a shim. */
