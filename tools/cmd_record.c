@@ -128,8 +128,8 @@ static bool take(struct record_args *a, int c)
 			return false;
 		o->firmware_entry = word == 1;
 		return true;
-	case OPT_LOAD: o->flat = true; return number_option("record", "--load", optarg, 0, UINT64_MAX, &o->load);
-	case OPT_ENTRY: o->flat = true; return number_option("record", "--entry", optarg, 0, UINT64_MAX, &o->entry);
+	case OPT_LOAD: o->flat = o->has_load = true; return number_option("record", "--load", optarg, 0, UINT64_MAX, &o->load);
+	case OPT_ENTRY: o->flat = o->has_entry = true; return number_option("record", "--entry", optarg, 0, UINT64_MAX, &o->entry);
 	case OPT_MODE: return word_option("--mode", optarg, modes, &o->mode);
 	case OPT_CPU:
 		if (!word_option("--cpu", optarg, cpus, &word))

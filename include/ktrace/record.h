@@ -28,6 +28,7 @@ struct kt_record_options {
 	int64_t rtc;
 	bool firmware_entry;                       /* bzImage: enter as shipped, not in the unpacked kernel */
 	bool flat;                                 /* image is a flat binary; load, entry, mode are meant */
+	bool has_load, has_entry;                  /* which of them were given */
 	uint64_t load, entry;
 	int mode;                                  /* 0 auto, 1 real, 2 protected, 3 long */
 	uint32_t chunk_steps, chunk_payload, chunk_pages; /* 0: the format's own limits. Smaller ones are for tests */

@@ -53,7 +53,7 @@ int kt_fail_in(struct kt_err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	int n = vsnprintf(err->text, sizeof err->text, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n + 2 < sizeof err->text)
-		snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
+	if (n >= 0 && (size_t)n + 2 < sizeof err->text) /* what does not fit is cut at the end */
+		snprintf(err->text + n, sizeof err->text - (size_t)n, ": %.*s", (int)(sizeof err->text - (size_t)n - 3), old);
 	return -(int)err->code;
 }

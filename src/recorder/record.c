@@ -70,6 +70,8 @@ static int make_vm(struct recording *r, struct kt_err *err)
 	c.rtc = o->rtc;
 	c.boot = o->firmware_entry ? VM_BOOT_FIRMWARE_ENTRY : VM_BOOT_AUTO;
 	c.flat = o->flat;
+	c.has_load = o->has_load;
+	c.has_entry = o->has_entry;
 	c.load = o->load;
 	c.entry = o->entry;
 	c.mode = (enum vm_mode)o->mode;

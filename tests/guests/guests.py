@@ -11,7 +11,7 @@ def directives(source):
 
 
 def build(source, folder, d):
-    load = d.get("load", "0x10000")
+    load = d.get("load", "0x8000")
     bits = d.get("bits") or ("64" if d["mode"] == "long" else "32")
     obj, image = f"{folder}/guest.o", f"{folder}/guest.bin"
     cmd = [["gcc", f"-m{bits}", "-c", "-nostdlib", "-I", HERE, "-o", obj, source],
