@@ -64,10 +64,10 @@ int kt_frame_get_bulk(struct kt_zst *z, const u8 *p, size_t n, struct kt_buf *bu
 	if (rest->bad || size > BULK_MAX || packed >= BULK_MAX)
 		return kt_fail(err, KT_E_CORRUPT, "data stream of %zu bytes: sizes", n);
 	const u8 *from = kt_rd_bytes(rest, (size_t)(packed ? packed : size));
-	u8 *to = kt_buf_room(bulk, (size_t)size);
+	u8 *to = kt_buf_room(bulk, (size_t)size + 1); /* an empty buffer has no room of 0 bytes */
 	if (!from)
 		return kt_fail(err, KT_E_CORRUPT, "data stream of %zu bytes is cut short", n);
-	if (!to)
+	if (!to && size)
 		return kt_fail(err, KT_E_NOMEM, "no memory for %zu bytes of data", (size_t)size);
 	if (!packed) {
 		kt_buf_put(bulk, from, (size_t)size);
