@@ -52,8 +52,10 @@ static bool ac_enabled(const u64 *r)
 /* A page fault comes before #AC, but no page gets its bits for an access that is not made. */
 static int check_ac(struct x86_cpu *c, u64 va, u32 size, unsigned use, struct x86_fault *f)
 {
-	u64 pa;
-	if (x86_peek_pa(c, va, use, &pa, f) || x86_peek_pa(c, va + size - 1, use, &pa, f))
+	u64 pa, last = va + size - 1;
+	if (x86_peek_pa(c, va, use, &pa, f))
+		return -1;
+	if ((va ^ last) >> 12 && x86_peek_pa(c, last & ~0xfffull, use, &pa, f))
 		return -1;
 	return x86_fault_code(f, X86_AC_VEC, 0);
 }
