@@ -785,9 +785,23 @@ static void test_rep_limits(void **s)
 	map_page(0, 0x7000, PTE_P | PTE_RW);
 	map_page(0x100000000, 0x9000, PTE_P | PTE_RW);
 	rep(0, 0xffffffffffffff00ull, 0xff00000200);
+	OK("67f3aa"); /* a piece ends where edi wraps */
+	assert_int_equal(plan.limit, 0x100);
+	assert_false(plan.rep_done);
+	rep(0, 0xffffffff, 0x200);
+	OK("67f348ab"); /* fffffffff..100000006, then 7 */
+	assert_int_equal(plan.limit, 1);
+	rep(0, 7, 0x200);
 	OK("67f3aa");
 	assert_int_equal(plan.limit, 0x200);
 	assert_true(plan.rep_done);
+	r[X86_rflags] |= X86_DF;
+	rep(0, 7, 0x200);
+	OK("67f3aa");
+	assert_int_equal(plan.limit, 8);
+	rep(0, 8, 0x200);
+	OK("67f348ab");
+	assert_int_equal(plan.limit, 2);
 }
 
 static void test_rep_bits(void **s)

@@ -122,8 +122,8 @@ struct x86_plan {
 	unsigned n;
 	struct kt_planned p[KT_PLAN_MAX];
 	struct x86_span span[KT_PLAN_MAX]; /* valid for RAM/MMIO entries */
-	u64 limit;                         /* REP: iterations of this piece; 0 when the count is 0. Up to the next fault
-	                                    * or device access; INS and OUTS, and an iteration on a device: 1. CMPS, SCAS in
+	u64 limit;                         /* REP: iterations of this piece; 0 when the count is 0. Up to the next fault,
+	                                    * device access, or wrap of an index register; INS and OUTS, and an iteration on a device: 1. CMPS, SCAS in
 	                                    * RAM: exactly those the instruction makes */
 	bool rep_done;                     /* REP: behind these iterations the instruction is over (count 0, or the comparison
 	                                    * ends it); CMPS, SCAS on a device: as far as the count says */

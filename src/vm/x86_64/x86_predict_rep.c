@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How far a REP string instruction goes before something happens: a page fault, a segment's end, device memory, the end
- * of a piece (65,536 iterations or 128 KiB), or a CMPS/SCAS that finds what it looks for (SDM 2, REP).
+ * of a piece (65,536 iterations, 128 KiB, an index register that wraps at its address size), or a CMPS/SCAS that finds what it looks for (SDM 2, REP).
  *
  * The operands are walked ahead page by page, in blocks of iterations that stay in one page of every operand. A block
  * is asked first (x86_peek_pa) and only then gets its A/D bits, so pages that are not reached stay as they are. */
@@ -103,11 +103,17 @@ static bool commit_block(struct walk *w, u64 n)
 	return true;
 }
 
-static void advance(struct walk *w, u64 n)
+/* False: an operand's offset has wrapped. */
+static bool advance(struct walk *w, u64 n)
 {
 	u64 by = n * w->width;
-	for (unsigned k = 0; k < w->n; k++)
-		w->s[k].off = x86_cut(w->down ? w->s[k].off - by : w->s[k].off + by, w->asize);
+	bool wrapped = false;
+	for (unsigned k = 0; k < w->n; k++) {
+		u64 was = w->s[k].off, off = x86_cut(w->down ? was - by : was + by, w->asize);
+		wrapped |= w->down ? off > was : off < was;
+		w->s[k].off = off;
+	}
+	return !wrapped;
 }
 
 /* Element j of the block, in order of execution. */
@@ -188,8 +194,9 @@ void x86_check_rep(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan 
 			block = scan_block(&w, d, block, &found);
 		if (!commit_block(&w, block))
 			break;
-		advance(&w, block);
 		n += block;
+		if (!advance(&w, block))
+			break;
 	}
 	plan->limit = n ? n : 1;
 	plan->rep_done = found || n == count;
