@@ -41,7 +41,7 @@ static void control_flow(const struct x86_dec *x, struct x86_insn *out)
 
 	out->flow = (u8)flow_of(x, relative);
 	if (relative)
-		out->target = cut(x->rip + x->zi.length + z->imm.value.u, out->osize);
+		out->target = cut(x->rip + x->zi.length + z->imm.value.u, (x->mode & KT_MODE_CODE) == KT_MODE_64 ? 8 : out->osize);
 	if (out->flow == X86_FLOW_INDIRECT)
 		out->branch_op = out->k.desc.op == KT_OP_CALL;
 }
@@ -72,7 +72,7 @@ static bool is_privileged(const struct x86_dec *x, const struct kt_desc *d)
 static void fpu_facts(const struct x86_dec *x, struct x86_insn *out)
 {
 	ZydisISAExt ext = x->zi.meta.isa_ext;
-	bool mmx = ext == ZYDIS_ISA_EXT_MMX, vector = false;
+	bool mmx = ext == ZYDIS_ISA_EXT_MMX, vector = ext == ZYDIS_ISA_EXT_AVX; /* vzeroupper has no operand */
 
 	for (unsigned i = 0; i < x->zi.operand_count; i++) {
 		if (x->zo[i].type != ZYDIS_OPERAND_TYPE_REGISTER)
