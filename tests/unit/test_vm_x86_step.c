@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "vm/x86_64/x86_vm.h"
 #include "vm_x86_guests.h"
 
@@ -594,8 +595,15 @@ static void test_refusals(void **state)
 	assert_string_equal(vm_end_name((enum vm_end)99), "unknown");
 }
 
+static void talk(void *ctx, enum kt_log_level level, const char *domain, const char *text)
+{
+	print_message("%s: %s\n", domain, text);
+}
+
 int main(void)
 {
+	kt_log_to(talk, NULL, KT_LOG_INFO);
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_basic),
 		cmocka_unit_test(test_faults),

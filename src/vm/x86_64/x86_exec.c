@@ -167,6 +167,16 @@ static int cannot(struct vm *vm, struct x86_code *code)
 	return X86_ENDED;
 }
 
+/* What a KVM with TF-based stepping may carry out in its emulator, which forgets TF: whatever is intercepted. */
+static bool may_be_emulated(const struct x86_insn *i)
+{
+	u8 op = i->k.desc.op;
+
+	return i->loads_flags || i->privileged || i->changes_segs || op == KT_OP_IN || op == KT_OP_OUT || is_string(op) ||
+	       i->mnemonic == M(SGDT) || i->mnemonic == M(SIDT) || i->mnemonic == M(SLDT) || i->mnemonic == M(STR) ||
+	       i->mnemonic == M(SMSW);
+}
+
 static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 {
 	struct x86_cpu *c = &vm->c;
@@ -205,7 +215,7 @@ static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	}
 	if (control)
 		x86_control_from_sregs(c, &vm->run->s.regs.sregs);
-	if (i->loads_flags && vm->tf_rules)
+	if (vm->tf_rules && may_be_emulated(i))
 		vm->armed = 0;
 	if (i->flags_undefined || vm->verify)
 		x86_canonicalise(vm, i);

@@ -210,6 +210,8 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	int rc = run(vm, i, n, next, err);
 	if (rc != X86_RETIRED)
 		return rc;
+	if (vm->tf_rules)
+		vm->armed = 0; /* string instructions may have gone through KVM's emulator */
 	if (cut(c->r[X86_rcx], i->asize))
 		return X86_LOST; /* the host stopped where nothing ends the piece */
 	conclude(vm, i, count - n, n == vm->plan.limit ? vm->plan.rep_done : n == count);
