@@ -267,22 +267,19 @@ static int check_writes(struct x86_xfer *x)
 	return 0;
 }
 
-/* A frame that lands on the page tables that map it can make the rest of itself fault: not worth modelling. */
-static int overwritten(struct x86_xfer *x)
-{
-	x86_end(x->c, VM_END_UNSUPPORTED, x->c->r[X86_rip], "the frame at %#llx overwrites the page tables that map it",
-		(unsigned long long)x->rsp);
-	return -1;
-}
-
-static int mark_reads(struct x86_xfer *x)
+/* Sets the Accessed and Dirty bits of everything before the first byte is written, so that a frame that lands on the page
+ * tables that map it cannot fault half-way. Only these bits could still make a table useless (a PDPTE that is its own
+ * page table has them reserved): not worth modelling. */
+static int mark_pages(struct x86_xfer *x)
 {
 	struct x86_fault f;
-	u64 pa;
 	for (unsigned i = 0; i < x->n; i++) {
-		const struct x86_xfer_access *a = &x->access[i];
-		if ((a->kind == X86_XFER_TABLE || a->kind == X86_XFER_READ) && x86_translate(x->c, a->va, a->use, &pa, &f))
-			return overwritten(x);
+		struct x86_xfer_access *a = &x->access[i];
+		if (a->kind == X86_XFER_KNOWN || !x86_translate(x->c, a->va, a->use, &a->pa, &f))
+			continue;
+		x86_end(x->c, VM_END_UNSUPPORTED, a->va, "Accessed bits for a far transfer at %#llx make its page tables invalid",
+		        (unsigned long long)x->c->step.pc);
+		return -1;
 	}
 	return 0;
 }
@@ -306,16 +303,18 @@ static void run_start(struct run *run, const struct x86_xfer_access *a)
 	memcpy(run->data, a->data, a->size);
 }
 
-static int write_run(struct x86_xfer *x, const struct run *run)
+static void write_run(struct x86_xfer *x, const struct run *run)
 {
-	struct x86_fault f;
-	if (run->size && x86_sys_write(x->c, run->first.va, run->data, run->size, run->first.use, &f))
-		return overwritten(x);
-	return 0;
+	u8 *host = run->size ? x86_ram_write(x->c, run->first.pa, run->size) : NULL;
+	if (!host)
+		return;
+	memcpy(host, run->data, run->size);
+	x86_step_access(x->c, KT_SPACE_RAM, KT_ACCESS_WRITE | KT_ACCESS_IMPLICIT, run->first.va, run->first.pa, run->size, run->data,
+	                run->size);
 }
 
 /* Pushes go downwards: a run grows at its front. */
-static int do_writes(struct x86_xfer *x)
+static void do_writes(struct x86_xfer *x)
 {
 	struct run run = { .size = 0 };
 	for (unsigned i = 0; i < x->n; i++) {
@@ -328,13 +327,13 @@ static int do_writes(struct x86_xfer *x)
 			memcpy(run.data, a->data, a->size);
 			run.size += a->size;
 			run.first.va = a->va;
+			run.first.pa = a->pa;
 			continue;
 		}
-		if (write_run(x, &run))
-			return -1;
+		write_run(x, &run);
 		run_start(&run, a);
 	}
-	return write_run(x, &run);
+	write_run(x, &run);
 }
 
 static void record_run(struct x86_xfer *x, const struct run *run)
@@ -385,8 +384,9 @@ int x86_xfer_commit(struct x86_xfer *x)
 	int rc = check_writes(x);
 	if (rc)
 		return rc;
-	if (mark_reads(x) || do_writes(x))
+	if (mark_pages(x))
 		return -1;
+	do_writes(x);
 	record_reads(x);
 	load_segs(x);
 	c->r[X86_rip] = x->rip;
