@@ -80,7 +80,7 @@ static inline bool x86_real(const struct x86_cpu *c) { return !(c->r[X86_cr0] & 
 
 /* --- x86_xfer.c --- */
 void x86_xfer_begin(struct x86_xfer *x, struct x86_cpu *c, struct x86_fault *f, u32 ext);
-/* Fills *x->f; EXT is added here. Always 1. Vectors without error code: x86_xfer_raise_plain. */
+/* Fills *x->f; EXT is added here. Always 1. Vectors without an error code: x86_raise_plain. */
 int x86_xfer_raise(struct x86_xfer *x, unsigned vector, u32 error);
 int x86_raise_plain(struct x86_fault *f, unsigned vector);
 /* Reads a system structure, at most 16 bytes, at a linear address. What is not RAM reads as all ones. */
