@@ -1,208 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Mnemonic -> descriptor class and operands. What is not in the table is LITERAL, with its explicit operands listed, so
+/* An instruction's class and operands as a descriptor. What has no rule is LITERAL, with its explicit operands listed, so
  * that an engine can still predict its faults and capture its data. */
-#include "arch/x86_64/x86_decode.h"
+#include "arch/x86_64/x86_rules.h"
 
 enum { R = KT_READ, W = KT_WRITE, RW = KT_READ | KT_WRITE };
-
-/* How operands are laid out. */
-enum form {
-	PLAIN,   /* visible operands in order, accesses a0 and a1 (and R for a third) */
-	SOURCE,  /* D none, S = the first visible operand */
-	IMUL,    /* one, two or three operands */
-	PUSH, POP, CALL, RET, BRANCH,
-	STACK_W, STACK_R, /* pushf, pusha; popf (S), popa (D) */
-	LEAVE, FLAGS, STRING, LOOP, IN, OUT, MOV, XLAT, SWAPGS, FSGSBASE, SIGN, EXTEND, NONE, ADDRESS, LITERAL
-};
-
-struct rule {
-	u8 op, form, a0, a1;
-};
-
-#define RULE(m, ...) case ZYDIS_MNEMONIC_##m: return (struct rule){ __VA_ARGS__ }
-/* The condition's number is in the opcode. */
-#define CONDS(m, ...) \
-	case ZYDIS_MNEMONIC_##m##O: case ZYDIS_MNEMONIC_##m##NO: case ZYDIS_MNEMONIC_##m##B: case ZYDIS_MNEMONIC_##m##NB: \
-	case ZYDIS_MNEMONIC_##m##Z: case ZYDIS_MNEMONIC_##m##NZ: case ZYDIS_MNEMONIC_##m##BE: case ZYDIS_MNEMONIC_##m##NBE: \
-	case ZYDIS_MNEMONIC_##m##S: case ZYDIS_MNEMONIC_##m##NS: case ZYDIS_MNEMONIC_##m##P: case ZYDIS_MNEMONIC_##m##NP: \
-	case ZYDIS_MNEMONIC_##m##L: case ZYDIS_MNEMONIC_##m##NL: case ZYDIS_MNEMONIC_##m##LE: case ZYDIS_MNEMONIC_##m##NLE: \
-		return (struct rule){ __VA_ARGS__ }
-#define STRINGS(m, o, b, w, d, q) \
-	case ZYDIS_MNEMONIC_##b: case ZYDIS_MNEMONIC_##w: case ZYDIS_MNEMONIC_##d: case ZYDIS_MNEMONIC_##q: \
-		return (struct rule){ o, STRING, 0, 0 }
-
-static struct rule arithmetic_rule(ZydisMnemonic m)
-{
-	switch (m) {
-	RULE(ADD, KT_OP_ADD, PLAIN, RW, R);
-	RULE(ADC, KT_OP_ADC, PLAIN, RW, R);
-	RULE(SUB, KT_OP_SUB, PLAIN, RW, R);
-	RULE(SBB, KT_OP_SBB, PLAIN, RW, R);
-	RULE(CMP, KT_OP_CMP, PLAIN, R, R);
-	RULE(AND, KT_OP_AND, PLAIN, RW, R);
-	RULE(OR, KT_OP_OR, PLAIN, RW, R);
-	RULE(XOR, KT_OP_XOR, PLAIN, RW, R);
-	RULE(TEST, KT_OP_TEST, PLAIN, R, R);
-	RULE(INC, KT_OP_INC, PLAIN, RW, 0);
-	RULE(DEC, KT_OP_DEC, PLAIN, RW, 0);
-	RULE(NEG, KT_OP_NEG, PLAIN, RW, 0);
-	RULE(NOT, KT_OP_NOT, PLAIN, RW, 0);
-	RULE(SHL, KT_OP_SHL, PLAIN, RW, R);
-	RULE(SALC, KT_OP_LITERAL, LITERAL, 0, 0);
-	RULE(SHR, KT_OP_SHR, PLAIN, RW, R);
-	RULE(SAR, KT_OP_SAR, PLAIN, RW, R);
-	RULE(ROL, KT_OP_ROL, PLAIN, RW, R);
-	RULE(ROR, KT_OP_ROR, PLAIN, RW, R);
-	RULE(RCL, KT_OP_RCL, PLAIN, RW, R);
-	RULE(RCR, KT_OP_RCR, PLAIN, RW, R);
-	RULE(SHLD, KT_OP_SHLD, PLAIN, RW, R);
-	RULE(SHRD, KT_OP_SHRD, PLAIN, RW, R);
-	RULE(BT, KT_OP_BT, PLAIN, R, R);
-	RULE(BTS, KT_OP_BTS, PLAIN, RW, R);
-	RULE(BTR, KT_OP_BTR, PLAIN, RW, R);
-	RULE(BTC, KT_OP_BTC, PLAIN, RW, R);
-	RULE(BSF, KT_OP_BSF, PLAIN, RW, R);
-	RULE(BSR, KT_OP_BSR, PLAIN, RW, R);
-	RULE(TZCNT, KT_OP_TZCNT, PLAIN, W, R);
-	RULE(LZCNT, KT_OP_LZCNT, PLAIN, W, R);
-	RULE(POPCNT, KT_OP_POPCNT, PLAIN, W, R);
-	RULE(MUL, KT_OP_MUL, SOURCE, 0, R);
-	RULE(IMUL, KT_OP_IMUL, IMUL, 0, R);
-	RULE(DIV, KT_OP_DIV, SOURCE, 0, R);
-	RULE(IDIV, KT_OP_IDIV, SOURCE, 0, R);
-	RULE(XCHG, KT_OP_XCHG, PLAIN, RW, RW);
-	RULE(XADD, KT_OP_XADD, PLAIN, RW, RW);
-	RULE(CMPXCHG, KT_OP_CMPXCHG, PLAIN, RW, R);
-	RULE(CMPXCHG8B, KT_OP_CMPXCHG2, PLAIN, RW, 0);
-	RULE(CMPXCHG16B, KT_OP_CMPXCHG2, PLAIN, RW, 0);
-	RULE(BSWAP, KT_OP_BSWAP, PLAIN, RW, 0);
-	CONDS(SET, KT_OP_SETCC, PLAIN, W, 0);
-	CONDS(CMOV, KT_OP_CMOV, PLAIN, RW, R);
-	default:
-		return (struct rule){ KT_OP_LITERAL, LITERAL, 0, 0 };
-	}
-}
-
-static struct rule system_rule(ZydisMnemonic m)
-{
-	switch (m) {
-	/* Nothing but PC, as far as a trace can tell. */
-	RULE(NOP, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PAUSE, KT_OP_NOP, NONE, 0, 0);
-	RULE(HLT, KT_OP_NOP, NONE, 0, 0);
-	RULE(FWAIT, KT_OP_NOP, NONE, 0, 0);
-	RULE(LFENCE, KT_OP_NOP, NONE, 0, 0);
-	RULE(MFENCE, KT_OP_NOP, NONE, 0, 0);
-	RULE(SFENCE, KT_OP_NOP, NONE, 0, 0);
-	RULE(SERIALIZE, KT_OP_NOP, NONE, 0, 0);
-	RULE(ENDBR32, KT_OP_NOP, NONE, 0, 0);
-	RULE(ENDBR64, KT_OP_NOP, NONE, 0, 0);
-	RULE(RDSSPD, KT_OP_NOP, NONE, 0, 0);
-	RULE(RDSSPQ, KT_OP_NOP, NONE, 0, 0);
-	RULE(WBINVD, KT_OP_NOP, NONE, 0, 0);
-	RULE(INVD, KT_OP_NOP, NONE, 0, 0);
-	RULE(INVLPG, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(CLFLUSH, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(CLFLUSHOPT, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(CLWB, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(CLDEMOTE, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCH, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCHNTA, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCHT0, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCHT1, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCHT2, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCHW, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(PREFETCHWT1, KT_OP_NOP, ADDRESS, 0, 0);
-	RULE(SWAPGS, KT_OP_XCHG, SWAPGS, 0, 0);
-	RULE(RDFSBASE, KT_OP_MOV, FSGSBASE, X86_fs_base, R);
-	RULE(RDGSBASE, KT_OP_MOV, FSGSBASE, X86_gs_base, R);
-	RULE(WRFSBASE, KT_OP_MOV, FSGSBASE, X86_fs_base, W);
-	RULE(WRGSBASE, KT_OP_MOV, FSGSBASE, X86_gs_base, W);
-	RULE(CLC, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(STC, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(CMC, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(CLI, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(STI, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(CLD, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(STD, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(CLAC, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(STAC, KT_OP_FLAGS, FLAGS, 0, 0);
-	RULE(LAHF, KT_OP_LAHF, NONE, 0, 0);
-	RULE(SAHF, KT_OP_SAHF, NONE, 0, 0);
-	RULE(IN, KT_OP_IN, IN, 0, 0);
-	RULE(OUT, KT_OP_OUT, OUT, 0, 0);
-	default:
-		return arithmetic_rule(m);
-	}
-}
-
-/* movsd and cmpsd are names of SSE instructions as well. */
-static struct rule string_rule(ZydisMnemonic m)
-{
-	switch (m) {
-	STRINGS(MOVS, KT_OP_MOVS, MOVSB, MOVSW, MOVSD, MOVSQ);
-	STRINGS(STOS, KT_OP_STOS, STOSB, STOSW, STOSD, STOSQ);
-	STRINGS(LODS, KT_OP_LODS, LODSB, LODSW, LODSD, LODSQ);
-	STRINGS(CMPS, KT_OP_CMPS, CMPSB, CMPSW, CMPSD, CMPSQ);
-	STRINGS(SCAS, KT_OP_SCAS, SCASB, SCASW, SCASD, SCASQ);
-	case ZYDIS_MNEMONIC_INSB: case ZYDIS_MNEMONIC_INSW: case ZYDIS_MNEMONIC_INSD:
-		return (struct rule){ KT_OP_INS, STRING, 0, 0 };
-	case ZYDIS_MNEMONIC_OUTSB: case ZYDIS_MNEMONIC_OUTSW: case ZYDIS_MNEMONIC_OUTSD:
-		return (struct rule){ KT_OP_OUTS, STRING, 0, 0 };
-	default:
-		return (struct rule){ KT_OP_LITERAL, LITERAL, 0, 0 };
-	}
-}
-
-static struct rule rule_of(const struct x86_dec *x)
-{
-	ZydisInstructionCategory c = x->zi.meta.category;
-
-	if (c == ZYDIS_CATEGORY_STRINGOP || c == ZYDIS_CATEGORY_IOSTRINGOP)
-		return string_rule(x->zi.mnemonic);
-	if (x->zi.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
-		return (struct rule){ KT_OP_LITERAL, LITERAL, 0, 0 };
-	switch (x->zi.mnemonic) {
-	RULE(MOV, KT_OP_MOV, MOV, W, R);
-	RULE(MOVZX, KT_OP_MOV, PLAIN, W, R);
-	RULE(MOVSX, KT_OP_MOVSX, PLAIN, W, R);
-	RULE(MOVSXD, KT_OP_MOVSX, PLAIN, W, R);
-	RULE(LEA, KT_OP_LEA, PLAIN, W, 0);
-	RULE(MOVNTI, KT_OP_MOV, PLAIN, W, R);
-	RULE(XLAT, KT_OP_MOV, XLAT, 0, 0);
-	RULE(CBW, KT_OP_MOVSX, EXTEND, 2, 0);
-	RULE(CWDE, KT_OP_MOVSX, EXTEND, 4, 0);
-	RULE(CDQE, KT_OP_MOVSX, EXTEND, 8, 0);
-	RULE(CWD, KT_OP_SIGN, SIGN, 2, 0);
-	RULE(CDQ, KT_OP_SIGN, SIGN, 4, 0);
-	RULE(CQO, KT_OP_SIGN, SIGN, 8, 0);
-	RULE(PUSH, KT_OP_MOV, PUSH, 0, 0);
-	RULE(POP, KT_OP_MOV, POP, 0, 0);
-	RULE(CALL, KT_OP_CALL, CALL, 0, 0);
-	RULE(RET, KT_OP_NOP, RET, 0, 0);
-	RULE(JMP, KT_OP_NOP, BRANCH, 0, 0);
-	CONDS(J, KT_OP_NOP, NONE, 0, 0);
-	RULE(JCXZ, KT_OP_NOP, NONE, 0, 0);
-	RULE(JECXZ, KT_OP_NOP, NONE, 0, 0);
-	RULE(JRCXZ, KT_OP_NOP, NONE, 0, 0);
-	RULE(LOOP, KT_OP_LOOP, LOOP, 0, 0);
-	RULE(LOOPE, KT_OP_LOOP, LOOP, 0, 0);
-	RULE(LOOPNE, KT_OP_LOOP, LOOP, 0, 0);
-	RULE(PUSHF, KT_OP_PUSHF, STACK_W, 0, 0);
-	RULE(PUSHFD, KT_OP_PUSHF, STACK_W, 0, 0);
-	RULE(PUSHFQ, KT_OP_PUSHF, STACK_W, 0, 0);
-	RULE(POPF, KT_OP_POPF, STACK_R, 0, 0);
-	RULE(POPFD, KT_OP_POPF, STACK_R, 0, 0);
-	RULE(POPFQ, KT_OP_POPF, STACK_R, 0, 0);
-	RULE(PUSHA, KT_OP_PUSHA, STACK_W, 8, 0);
-	RULE(PUSHAD, KT_OP_PUSHA, STACK_W, 8, 0);
-	RULE(POPA, KT_OP_POPA, STACK_R, 8, 0);
-	RULE(POPAD, KT_OP_POPA, STACK_R, 8, 0);
-	RULE(LEAVE, KT_OP_LEAVE, LEAVE, 0, 0);
-	default:
-		return system_rule(x->zi.mnemonic);
-	}
-}
 
 static void add(struct kt_desc *d, struct kt_operand o)
 {
@@ -265,7 +66,7 @@ static bool describe_selector_load(const struct x86_dec *x, struct kt_desc *d)
 	return !(x->mode & KT_MODE_PROTECTED);
 }
 
-static void describe_plain(const struct x86_dec *x, const struct rule *r, struct kt_desc *d)
+static void describe_plain(const struct x86_dec *x, const struct x86_rule *r, struct kt_desc *d)
 {
 	const u8 access[3] = { r->a0, r->a1, R };
 
@@ -292,7 +93,7 @@ static void describe_plain(const struct x86_dec *x, const struct rule *r, struct
 }
 
 /* Moves from and to control and debug registers are 64 bits wide in the register file. */
-static bool describe_mov(const struct x86_dec *x, const struct rule *r, struct kt_desc *d)
+static bool describe_mov(const struct x86_dec *x, const struct x86_rule *r, struct kt_desc *d)
 {
 	describe_plain(x, r, d);
 	for (unsigned i = 0; i < 2; i++)
@@ -355,7 +156,7 @@ static void describe_ret(const struct x86_dec *x, struct kt_desc *d)
 }
 
 /* pushf, popf (S), pusha, popa: `words` at once. */
-static void describe_stack(const struct x86_dec *x, const struct rule *r, struct kt_desc *d)
+static void describe_stack(const struct x86_dec *x, const struct x86_rule *r, struct kt_desc *d)
 {
 	unsigned all = x86_stack_size(x), words = r->a0 ? r->a0 : 1;
 	bool push = r->form == STACK_W;
@@ -487,7 +288,7 @@ static void describe_xlat(const struct x86_dec *x, struct kt_desc *d)
 	d->opnd[1].shift = 8;
 }
 
-static void describe_base(const struct x86_dec *x, const struct rule *r, struct kt_desc *d)
+static void describe_base(const struct x86_dec *x, const struct x86_rule *r, struct kt_desc *d)
 {
 	bool rd = r->a1 == R;
 	struct kt_operand base = x86_operand_reg(r->a0, 8, rd ? R : W), gpr = x86_operand(x, &x->zo[0], rd ? W : R);
@@ -500,7 +301,7 @@ static void describe_base(const struct x86_dec *x, const struct rule *r, struct 
 }
 
 /* False: the rule does not fit these operands, describe as LITERAL. */
-static bool describe(const struct x86_dec *x, const struct rule *r, struct kt_desc *d)
+static bool describe(const struct x86_dec *x, const struct x86_rule *r, struct kt_desc *d)
 {
 	unsigned w = r->a0;
 
@@ -572,7 +373,7 @@ static bool describe(const struct x86_dec *x, const struct rule *r, struct kt_de
 
 void x86_describe(const struct x86_dec *x, struct kt_desc *d)
 {
-	struct rule r = rule_of(x);
+	struct x86_rule r = x86_rule_of(x);
 	struct kt_desc empty = *d;
 
 	d->op = r.op;

@@ -39,7 +39,8 @@ struct x86_insn {
 };
 
 /* The canonical CPU has neither BMI1 nor LZCNT: f3 0f bc / f3 0f bd decode as BSF / BSR (prefix_rep says f3). A host CPU
- * that has them executes TZCNT / LZCNT instead: an engine has to carry these two out by kt_desc_eval.
+ * that has them executes TZCNT / LZCNT instead: an engine has to take destination and flags of these two from kt_desc_eval
+ * (flags_undefined has all six bits then).
  *
  * Decodes what stands at linear address pc (offset rip) in `mode` (arch/insn.h). n bytes, 1..15, are available. Always
  * fills `out`: bytes that are no instruction give mnemonic 0, len = 1, class LITERAL; an instruction that needs more

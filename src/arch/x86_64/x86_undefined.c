@@ -32,6 +32,15 @@ static u32 double_shift_flags(const struct kt_desc *d)
 	return X86_AF | (n == 1 ? 0 : X86_OF);
 }
 
+/* A host CPU may take f3 0f bc, f3 0f bd for TZCNT, LZCNT, whose ZF is another. */
+static bool has_f3(const struct x86_dec *x)
+{
+	for (unsigned i = 0; i < x->zi.raw.prefix_count; i++)
+		if (x->zi.raw.prefixes[i].value == 0xf3)
+			return true;
+	return false;
+}
+
 u32 x86_undefined_flags(const struct x86_dec *x, const struct kt_desc *d)
 {
 	unsigned n;
@@ -49,7 +58,7 @@ u32 x86_undefined_flags(const struct x86_dec *x, const struct kt_desc *d)
 	case KT_OP_BT: case KT_OP_BTS: case KT_OP_BTR: case KT_OP_BTC:
 		return X86_OF | X86_SF | X86_AF | X86_PF;
 	case KT_OP_BSF: case KT_OP_BSR:
-		return X86_STATUS & ~X86_ZF;
+		return has_f3(x) ? X86_STATUS : X86_STATUS & ~X86_ZF;
 	case KT_OP_TZCNT: case KT_OP_LZCNT:
 		return X86_OF | X86_SF | X86_AF | X86_PF;
 	case KT_OP_MUL: case KT_OP_IMUL1: case KT_OP_IMUL:
