@@ -13,7 +13,7 @@ enum { SAVE_VERSION = 1, QUEUE = 16, RAM = 32 };
 enum { ST_FULL = 1, ST_SYSTEM = 4, ST_COMMAND = 8, ST_NOT_LOCKED = 16, ST_AUX = 32, ST_TIMEOUT = 64 };
 enum { CTR_IRQ = 1, CTR_SYSTEM = 4, CTR_KBD_OFF = 16, CTR_TRANSLATE = 64 };
 enum { OUT_NO_RESET = 1, OUT_A20 = 2, OUT_FULL = 16, OUT_FIXED = 0xcc };
-enum { FROM_AUX = 1, FROM_NOBODY = 2, FROM_ALL = 3 }; /* FROM_NOBODY: the controller's own word that nobody answered */
+enum { FROM_KEYBOARD = 0, FROM_AUX = 1, FROM_NOBODY = 2, FROM_CONTROLLER = 4, FROM_ALL = 7 }; /* nobody: a time-out */
 
 enum {
 	C_READ_RAM = 0x20, C_WRITE_RAM = 0x60, C_AUX_OFF = 0xa7, C_AUX_ON, C_AUX_TEST, C_SELF_TEST, C_KBD_TEST,
@@ -49,8 +49,22 @@ static void drive_irq(struct kbd *k)
 
 static void answer(struct kbd *k, u8 byte, u8 from)
 {
-	if (k->nqueue < QUEUE)
+	unsigned room = from & FROM_CONTROLLER ? QUEUE : QUEUE - 1; /* one place is the controller's */
+
+	if (k->nqueue < room)
 		k->queue[k->nqueue++] = (struct answer){ byte, from };
+}
+
+/* The controller's own answer takes the place of one that was not read: Linux leaves AUX loop's there. */
+static void from_controller(struct kbd *k, u8 byte)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < k->nqueue; i++)
+		if (!(k->queue[i].from & FROM_CONTROLLER))
+			k->queue[kept++] = k->queue[i];
+	k->nqueue = (u8)kept;
+	answer(k, byte, FROM_CONTROLLER);
 }
 
 static u8 translated(const struct kbd *k, u8 byte)
@@ -73,7 +87,7 @@ static u8 translated(const struct kbd *k, u8 byte)
 
 static void from_keyboard(struct kbd *k, u8 byte)
 {
-	answer(k, translated(k, byte), 0);
+	answer(k, translated(k, byte), FROM_KEYBOARD);
 }
 
 static u8 read_data(struct kbd *k)
@@ -170,7 +184,7 @@ static void write_command(struct kbd *k, u8 v)
 	k->status |= ST_COMMAND;
 	k->command = 0;
 	if (v >= C_READ_RAM && v < C_READ_RAM + RAM) {
-		answer(k, k->ram[v - C_READ_RAM], 0);
+		from_controller(k, k->ram[v - C_READ_RAM]);
 		return;
 	}
 	if ((v >= C_WRITE_RAM && v < C_WRITE_RAM + RAM) || (v >= C_WRITE_OUTPUT && v <= C_TO_AUX)) {
@@ -186,13 +200,13 @@ static void write_command(struct kbd *k, u8 v)
 		k->nqueue = 0;
 		k->status |= ST_SYSTEM;
 		k->ram[0] |= CTR_SYSTEM;
-		answer(k, 0x55, 0);
+		from_controller(k, 0x55);
 		break;
 	case C_KBD_TEST:
-		answer(k, 0, 0);
+		from_controller(k, 0);
 		break;
 	case C_AUX_TEST:
-		answer(k, 1, 0); /* clock line stuck low: no such connector */
+		from_controller(k, 1); /* clock line stuck low: no such connector */
 		break;
 	case C_KBD_OFF:
 		k->ram[0] |= CTR_KBD_OFF;
@@ -201,10 +215,10 @@ static void write_command(struct kbd *k, u8 v)
 		k->ram[0] &= (u8)~CTR_KBD_OFF;
 		break;
 	case C_READ_INPUT:
-		answer(k, 0x80, 0); /* not locked */
+		from_controller(k, 0x80); /* not locked */
 		break;
 	case C_READ_OUTPUT:
-		answer(k, (u8)((k->output & (OUT_NO_RESET | OUT_A20)) | OUT_FIXED | (k->nqueue ? OUT_FULL : 0)), 0);
+		from_controller(k, (u8)((k->output & (OUT_NO_RESET | OUT_A20)) | OUT_FIXED | (k->nqueue ? OUT_FULL : 0)));
 		break;
 	case C_A20_OFF:
 	case C_A20_ON:
@@ -229,7 +243,7 @@ static void write_data(struct kbd *k, u8 v)
 		break;
 	case C_LOOP_KBD:
 	case C_LOOP_AUX: /* without an auxiliary port, both come back as the keyboard's */
-		answer(k, v, 0);
+		from_controller(k, v);
 		break;
 	case C_TO_AUX:
 		answer(k, K_RESEND, FROM_AUX | FROM_NOBODY);
