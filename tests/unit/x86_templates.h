@@ -26,7 +26,8 @@ enum {
 	T_POPF = 1 << 14,
 	T_FIXED = 1 << 15, /* `digit` is the byte behind the opcode */
 	T_ROTATE = 1 << 16, /* rol, ror: the register form by an immediate leaves OF alone on Intel, the canonical rule does not */
-	T_RENAME = 1 << 17  /* decodes to a class of the canonical CPU; given `op` for the test (BMI1, LZCNT hosts) */
+	T_RENAME = 1 << 17, /* decodes to a class of the canonical CPU; given `op` for the test (BMI1, LZCNT hosts) */
+	T_ONLY32 = 1 << 18, T_ONLY64 = 1 << 19
 };
 
 struct template {
@@ -97,7 +98,7 @@ static const struct template templates[] = {
 	{ "movzx r, r/m16", KT_OP_MOV, 0, 1, 0xb7, F_RM, -1, 0, 0 },
 	{ "movsx r, r/m8", KT_OP_MOVSX, 0, 1, 0xbe, F_RM, -1, 0, 0 },
 	{ "movsx r, r/m16", KT_OP_MOVSX, 0, 1, 0xbf, F_RM, -1, 0, 0 },
-	{ "movsxd", KT_OP_MOVSX, 0, 0, 0x63, F_RM, -1, 0, 0 },
+	{ "movsxd", KT_OP_MOVSX, 0, 0, 0x63, F_RM, -1, 0, T_ONLY64 },
 	{ "movnti", KT_OP_MOV, 0, 1, 0xc3, F_RM, -1, 0, T_MEM | T_NO16 },
 	{ "lea", KT_OP_LEA, 0, 0, 0x8d, F_RM, -1, 0, T_MEM },
 	{ "cbw", KT_OP_MOVSX, 0, 0, 0x98, F_NONE, -1, 0, 0 },
@@ -151,6 +152,12 @@ static const struct template templates[] = {
 	STRING("lods", KT_OP_LODS, 0xac), STRING("scas", KT_OP_SCAS, 0xae),
 	{ "nop", KT_OP_NOP, 0, 1, 0x1f, F_RM, 0, 0, 0 },
 	{ "pause", KT_OP_NOP, 0xf3, 0, 0x90, F_NONE, -1, 0, T_NOW },
+	{ "inc r", KT_OP_INC, 0, 0, 0x40, F_O, -1, 0, T_ONLY32 },
+	{ "dec r", KT_OP_DEC, 0, 0, 0x48, F_O, -1, 0, T_ONLY32 },
+	{ "pusha", KT_OP_PUSHA, 0, 0, 0x60, F_NONE, -1, 0, T_ONLY32 },
+	{ "popa", KT_OP_POPA, 0, 0, 0x61, F_NONE, -1, 0, T_ONLY32 },
+	{ "add r/m8, imm8 (82)", KT_OP_ADD, 0, 0, 0x82, F_RM, 0, 1, T_BYTE | T_ONLY32 },
+	{ "mov r/m, ds", KT_OP_MOV, 0, 0, 0x8c, F_RM, 3, 0, T_ONLY32 },
 	{ "lfence", KT_OP_NOP, 0, 1, 0xae, F_NONE, (s8)0xe8, 0, T_NOW | T_NO16 | T_FIXED },
 };
 
