@@ -130,6 +130,50 @@ static void record(struct vm *vm, const struct x86_insn *i, struct x86_rep_opera
 	}
 }
 
+/* Byte d of an operand, counted in the order of execution. *hint: the run it was found in last, and where that begins. */
+struct hint {
+	unsigned run;
+	u64 before;
+};
+static u8 *byte_at(const struct x86_rep_operand *o, bool down, u64 d, struct hint *h)
+{
+	while (d - h->before >= o->run[h->run].size) {
+		h->before += o->run[h->run].size;
+		h->run++;
+	}
+	const struct x86_rep_run *r = &o->run[h->run];
+	u64 in = d - h->before;
+	return r->host + (down ? r->size - 1 - in : in);
+}
+
+/* MOVS and STOS by ourselves, element after element as the CPU does: on hosts where KVM would have to be entered for each
+ * iteration. Not where breakpoints work: a KVM that shadows page tables must see the guest's writes to them. */
+static void run_ours(struct vm *vm, const struct x86_insn *i, u64 n)
+{
+	struct x86_cpu *c = &vm->c;
+	const struct x86_rep_operand *to = &vm->rep[i->k.desc.op == KT_OP_MOVS], *from = &vm->rep[0];
+	u64 e = i->k.desc.width, by = n * e;
+	bool down = c->r[X86_rflags] & X86_DF;
+	struct hint ht = { 0 }, hf = { 0 };
+
+	for (u64 j = 0; j < n; j++) {
+		u8 v[8];
+		memcpy(v, &c->r[X86_rax], 8);
+		for (u64 d = 0; to != from && d < e; d++)
+			v[down ? e - 1 - d : d] = *byte_at(from, down, j * e + d, &hf);
+		for (u64 d = 0; d < e; d++)
+			*byte_at(to, down, j * e + d, &ht) = v[down ? e - 1 - d : d];
+	}
+	put(&c->r[X86_rdi], down ? c->r[X86_rdi] - by : c->r[X86_rdi] + by, i->asize);
+	if (to != from)
+		put(&c->r[X86_rsi], down ? c->r[X86_rsi] - by : c->r[X86_rsi] + by, i->asize);
+	put(&c->r[X86_rcx], 0, i->asize);
+	c->r[X86_rip] = x86_next_rip(c->r, i);
+	c->r[X86_rflags] &= ~(u64)X86_RF;
+	c->dirty |= X86_DIRTY_HOT;
+	vm->b.counts.shims++;
+}
+
 /* Makes KVM do n iterations. */
 static int run(struct vm *vm, const struct x86_insn *i, u64 n, u64 next, struct kt_err *err)
 {
@@ -207,7 +251,11 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 		x86_access_before(vm);
 	if (kt_unlikely(c->end))
 		return X86_ENDED;
-	int rc = run(vm, i, n, next, err);
+	int rc = X86_RETIRED;
+	if (ram && !vm->host.breakpoints && (i->k.desc.op == KT_OP_MOVS || i->k.desc.op == KT_OP_STOS))
+		run_ours(vm, i, n);
+	else
+		rc = run(vm, i, n, next, err);
 	if (rc != X86_RETIRED)
 		return rc;
 	if (vm->tf_rules)
