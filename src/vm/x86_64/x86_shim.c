@@ -102,7 +102,7 @@ static int do_popf(struct vm *vm, struct x86_code *code)
 {
 	struct x86_cpu *c = &vm->c;
 	const struct kt_desc *d = &code->i.k.desc;
-	u64 v = 0, old = c->r[X86_rflags], keep = ~0ull << (8 * KT_MIN(d->width, 4)) | X86_VM | X86_VIF | X86_VIP | ~0x3fffd7ull;
+	u64 v = 0, old = c->r[X86_rflags], keep = ~0ull << (8 * KT_MIN(d->width, 4)) | X86_VM | X86_VIF | X86_VIP | ~0x3f7fd7ull;
 	unsigned k = first(vm, false), cpl = x86_cpl(c->r), iopl = old >> 12 & 3;
 
 	if (k == KT_PLAN_MAX)
