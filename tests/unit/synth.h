@@ -130,8 +130,8 @@ static inline void synth_access(struct synth *y, u64 pa, u32 size, u8 space, u8 
 static inline u64 synth_place(struct synth *y, u32 size)
 {
 	bool high = synth_below(y, 8) == 0;
-	/* Mostly a few hot pages, so that versions pile up on them. */
-	u64 span = high ? SYNTH_HIGH : SYNTH_LOW, at = synth_below(y, 4) ? 0x2000 + synth_below(y, 5 * 4096) : synth_below(y, span - size);
+	/* Mostly a few hot pages, so that versions pile up on them; never the last page of high memory, which is for tests. */
+	u64 span = high ? SYNTH_HIGH - 4096 : SYNTH_LOW, at = synth_below(y, 4) ? 0x2000 + synth_below(y, 5 * 4096) : synth_below(y, span - size);
 	return at + (high ? SYNTH_HIGH_AT : 0);
 }
 

@@ -199,12 +199,12 @@ static void memory_in(u64 seed, u64 steps, u32 chunk, u64 stride)
 
 static void memory_small_chunks(void **state)
 {
-	memory_in(5, 60000, 500, 997);
+	memory_in(5, 15000, 300, 997);
 }
 
 static void memory_large_chunks(void **state)
 {
-	memory_in(6, 80000, 40000, 9973);
+	memory_in(6, 50000, 30000, 9973);
 }
 
 static void seeks(void **state)
