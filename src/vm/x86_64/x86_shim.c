@@ -442,7 +442,8 @@ x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip)
 		return i->flow == X86_FLOW_FAR ? do_far : NULL;
 	default: {
 		x86_shim_fn *fpu = x86_shim_fpu_of(i);
-		return fpu ? fpu : x86_shim_bcd_of(i);
+		x86_shim_fn *enter = x86_shim_enter_of(i);
+		return fpu ? fpu : enter ? enter : x86_shim_bcd_of(i);
 	}
 	}
 }

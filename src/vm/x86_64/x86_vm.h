@@ -199,6 +199,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err);
 x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip);
 x86_shim_fn *x86_shim_fpu_of(const struct x86_insn *i);
 x86_shim_fn *x86_shim_bcd_of(const struct x86_insn *i);
+x86_shim_fn *x86_shim_enter_of(const struct x86_insn *i);
 /* The instruction is done: RIP behind it, hot registers dirty. */
 int x86_retire(struct vm *vm, const struct x86_code *code);
 /* Raises a fault from a shim. */
