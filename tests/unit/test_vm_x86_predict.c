@@ -241,6 +241,108 @@ static void test_real_mode(void **s)
 	OK("268a07");
 }
 
+/* 32-bit code before protected mode is on. */
+static void test_real_mode_32(void **s)
+{
+	cpu_real();
+	b.c.r[X86_cs_attr] |= X86_ATTR_DB;
+	UD("0f00d0");
+	UD("0f02c0");
+	UD("63c0");
+	b.c.r[X86_sysenter_cs] = 0x10;
+	GP("0f34");
+	GP("0f35");
+	UD("c5f858c0");
+}
+
+/* The sixteen conditions, said the manual's way (SDM 1, appendix B). */
+static bool condition(unsigned cc, bool cf, bool pf, bool zf, bool sf, bool of)
+{
+	switch (cc) {
+	case 0: return of;
+	case 1: return !of;
+	case 2: return cf;
+	case 3: return !cf;
+	case 4: return zf;
+	case 5: return !zf;
+	case 6: return cf || zf;
+	case 7: return !cf && !zf;
+	case 8: return sf;
+	case 9: return !sf;
+	case 10: return pf;
+	case 11: return !pf;
+	case 12: return sf != of;
+	case 13: return sf == of;
+	case 14: return zf || sf != of;
+	default: return !zf && sf == of;
+	}
+}
+
+static void test_conditions(void **s)
+{
+	cpu_protected(0);
+	set_seg(X86_cs, 8, 0, 0xfff, ATTR_CODE | X86_ATTR_DB);
+	b.c.r[X86_rip] = 0xff0;
+	for (unsigned cc = 0; cc < 16; cc++) {
+		for (unsigned m = 0; m < 32; m++) {
+			bool cf = m & 1, pf = m & 2, zf = m & 4, sf = m & 8, of = m & 16;
+			b.c.r[X86_rflags] = 2 | (cf ? X86_CF : 0) | (pf ? X86_PF : 0) | (zf ? X86_ZF : 0) | (sf ? X86_SF : 0) | (of ? X86_OF : 0);
+			char near_[16], short_[8];
+			snprintf(short_, sizeof short_, "7%x20", cc);
+			snprintf(near_, sizeof near_, "0f8%x20000000", cc);
+			int want = condition(cc, cf, pf, zf, sf, of);
+			assert_int_equal(predict(short_), want);
+			assert_int_equal(predict(near_), want);
+		}
+	}
+}
+
+static void test_rep_segments(void **s)
+{
+	cpu_protected(0);
+	u64 *r = b.c.r;
+	set_seg(X86_ds, 0x10, 0x10000, 0x11ff, ATTR_DATA | X86_ATTR_DB);
+	set_seg(X86_es, 0x10, 0x20000, 0xffffffff, ATTR_DATA | ATTR_BIG);
+	r[X86_rsi] = 0x10;
+	r[X86_rdi] = 0x100;
+	r[X86_rcx] = 0x10000;
+	OK("f3a5"); /* up to 11ff */
+	assert_int_equal(plan.limit, (0x1200 - 0x10) / 4);
+	assert_false(plan.rep_done);
+	r[X86_rsi] = 0x11fd;
+	GP("f3a5");
+	r[X86_rsi] = 0x11fc;
+	OK("f3a5");
+	assert_int_equal(plan.limit, 1);
+	/* expand-down, going down: to offset 1000 */
+	set_seg(X86_es, 0x10, 0x20000, 0xfff, 0x97 | X86_ATTR_DB);
+	r[X86_rflags] |= X86_DF;
+	r[X86_rdi] = 0x10fc;
+	OK("f3ab");
+	assert_int_equal(plan.limit, 64);
+	r[X86_rdi] = 0xffc;
+	GP("f3ab");
+}
+
+static void test_unknown_values(void **s)
+{
+	cpu_protected(0);
+	b.c.r[X86_cr4] = X86_CR4_OSFXSR;
+	b.c.r[X86_rbx] = 0xa0000; /* a device: not asked, let through */
+	OK("f733");
+	OK("ff23");
+	OK("620b");
+	OK("0fae13");
+	b.c.r[X86_rsp] = 0xa0000;
+	OK("c3");
+	b.c.r[X86_rsp] = 0x1000;
+	b.c.r[X86_rbp] = 0x2000;
+	OK("c800000b");
+	assert_int_equal(b.c.end, VM_END_NONE);
+	predict("c800001f"); /* 30 reads and 32 pushes: no room, and it says so */
+	assert_int_equal(b.c.end, VM_END_UNSUPPORTED);
+}
+
 static void test_control_registers(void **s)
 {
 	cpu_protected(0);
@@ -1017,7 +1119,8 @@ int main(void)
 		cmocka_unit_test(test_memory),     cmocka_unit_test(test_stack_all), cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_divide),     cmocka_unit_test(test_software_interrupts), cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_branches),   cmocka_unit_test(test_rep_limits), cmocka_unit_test(test_rep_bits),
-		cmocka_unit_test(test_rep_devices), cmocka_unit_test(test_rep_scan), cmocka_unit_test(test_rep_random),
+		cmocka_unit_test(test_real_mode_32), cmocka_unit_test(test_conditions), cmocka_unit_test(test_rep_segments),
+		cmocka_unit_test(test_unknown_values), cmocka_unit_test(test_rep_devices), cmocka_unit_test(test_rep_scan), cmocka_unit_test(test_rep_random),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	free(b.host);

@@ -123,6 +123,7 @@ static void test_not_present(void **s)
 		assert_int_equal(go(VA4, X86_USE_WRITE | X86_USE_USER), -1);
 		assert_int_equal(w.error, PF_W | PF_U);
 		assert_int_equal(w.nset, 0);
+		assert_int_equal(w.page_size, 0);
 		assert_int_equal(go(VA4, X86_USE_FETCH), -1);
 		assert_int_equal(w.error, PF_I);
 		regs[X86_efer] &= ~(u64)X86_EFER_NXE;
@@ -363,6 +364,7 @@ static void test_rights(void **s)
 					e |= PF_I;
 				assert_int_equal(w.error, e);
 				assert_int_equal(w.nset, 0);
+				assert_int_equal(w.page_size, 4096);
 			}
 		}
 	}

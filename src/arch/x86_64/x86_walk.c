@@ -164,15 +164,15 @@ static int walk_tables(struct walker *k)
 			table = s.size == 8 ? e & TABLE_MASK : e & 0xfffff000ull;
 			continue;
 		}
+		u64 offset = (1ull << shift) - 1;
+		w->page_size = offset + 1;
 		if (!permitted(k))
 			return page_fault(k, ERR_P);
 		mark(k, pa, s.size, e, k->use & X86_USE_WRITE ? E_A | E_D : E_A);
-		u64 offset = (1ull << shift) - 1;
 		u64 base = s.size == 8 ? e & PHYS_MASK : e & 0xffffffffull;
 		if (s.size == 4 && level == 2)
 			base |= (e >> 13 & 0xff) << 32;
 		w->pa = (base & ~offset) | (k->va & offset);
-		w->page_size = offset + 1;
 		w->write_ok = k->rights & E_RW;
 		w->user_ok = k->rights & E_US;
 		w->exec_ok = !k->xd;
@@ -186,6 +186,7 @@ int x86_walk(const u64 *regs, x86_phys_fn *phys, void *ctx, u64 va, unsigned use
 		va &= 0xffffffffull;
 	w->nset = 0;
 	w->error = 0;
+	w->page_size = 0;
 	if (!(regs[X86_cr0] & X86_CR0_PG)) {
 		w->pa = va;
 		w->page_size = 4096;

@@ -17,7 +17,7 @@ typedef const u8 *x86_phys_fn(void *ctx, u64 pa, unsigned size);
 
 struct x86_walk {
 	u64 pa;         /* of the byte at va */
-	u64 page_size;  /* 4096, 2M, 4M, 1G; 4096 with paging off */
+	u64 page_size;  /* 4096, 2M, 4M, 1G; 4096 with paging off; of a page that is there but may not be used, too; else 0 */
 	u32 error;      /* #PF error code (P, W, U, RSVD, I/D) when the walk fails */
 	bool write_ok, exec_ok, user_ok;
 	unsigned nset;  /* how many entries need A or D set for this use, in the order the CPU sets them */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { PAGE = 4096, PAGE_MASK = 4095, SPAN_MAX = 4096 };
+enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
 enum { E_P = 1, E_RW = 2, E_US = 4, E_A = 0x20, E_D = 0x40, E_PS = 0x80 };
 
 static inline u64 a20(const struct x86_cpu *c, u64 pa)
@@ -92,7 +93,7 @@ static inline bool fast_pa(const struct x86_cpu *c, u64 va, unsigned use, u64 *p
 		if (shift == 12 || !(e & E_P))
 			break;
 		if (e & E_PS) {
-			if (shift == 39 || e & ((1ull << shift) - 1) & ~0x1fffull)
+			if (shift != 21 || e & ((1ull << shift) - 1) & ~0x1fffull)
 				return false;
 			break;
 		}
@@ -126,9 +127,29 @@ static void set_bits(struct x86_cpu *c, const struct x86_walk *w)
 	}
 }
 
+/* The walk knows all page sizes. On a CPU that does not show 1 GiB pages (CPUID 80000001, EDX bit 26) PS is reserved in
+ * a PDPTE (SDM 3, table 4-16). */
+static bool page_size_missing(const struct x86_cpu *c, const struct x86_walk *w)
+{
+	u32 out[4];
+	if (kt_likely(w->page_size != 1ull << 30))
+		return false;
+	x86_model_cpuid(c, 0x80000001, 0, out);
+	return !(out[3] >> 26 & 1);
+}
+
 static int walk(const struct x86_cpu *c, u64 va, unsigned use, struct x86_walk *w, struct x86_fault *f)
 {
-	if (x86_walk(c->r, walk_phys, (void *)(uintptr_t)c, va, use, w))
+	int rc = x86_walk(c->r, walk_phys, (void *)(uintptr_t)c, va, use, w);
+	if (kt_unlikely(page_size_missing(c, w))) {
+		const u64 *r = c->r;
+		u32 error = PF_P | PF_RSVD;
+		error |= use & X86_USE_WRITE ? PF_W : 0;
+		error |= (use & (X86_USE_USER | X86_USE_IMPLICIT)) == X86_USE_USER ? PF_U : 0;
+		error |= use & X86_USE_FETCH && (r[X86_efer] & X86_EFER_NXE || r[X86_cr4] & X86_CR4_SMEP) ? PF_I : 0;
+		return x86_fault_pf(f, error, va);
+	}
+	if (rc)
 		return x86_fault_pf(f, w->error, va);
 	w->pa = a20(c, w->pa);
 	return 0;
