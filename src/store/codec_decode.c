@@ -11,6 +11,7 @@ struct kt_decoder {
 	struct kt_control *control;
 	struct kt_model *model;
 	struct kt_zst *zst;
+	struct kt_memory_view initial;
 	struct kt_buf bulk;
 	struct kt_step step;
 	u64 first, end_pc;
@@ -47,6 +48,11 @@ void kt_decoder_destroy(struct kt_decoder *d)
 	free(d);
 }
 
+void kt_decoder_initial_memory(struct kt_decoder *d, const struct kt_memory_view *view)
+{
+	d->initial = view ? *view : (struct kt_memory_view){ 0 };
+}
+
 static int read_flow(struct kt_decoder *d, const struct kt_frame *f, const u32 *local, u32 nlocal, const struct kt_dict_view *dict,
                      u32 *sym, u8 *kind, struct kt_err *err)
 {
@@ -78,6 +84,10 @@ int kt_decoder_begin(struct kt_decoder *d, const u8 *frame, size_t n, u64 first,
 		if (!d->lit[i])
 			d->pc[i] = insn[d->sym[i]]->pc;
 	struct kt_model *m = d->model;
+	bool initial = f.features & KT_FRAME_INITIAL;
+	if (initial && !d->initial.page)
+		return kt_fail(err, KT_E_ARG, "the frame at step %llu needs the trace's initial memory", (unsigned long long)first);
+	m->initial = initial ? d->initial : (struct kt_memory_view){ 0 };
 	struct kt_ac *ac[] = { &m->regs_ac, &m->loads_ac, &m->addr_ac, &m->events_ac };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(ac); i++)
 		kt_ac_read_begin(ac[i], f.stream[KT_STREAM_REGS + i], f.size[KT_STREAM_REGS + i]);

@@ -11,6 +11,7 @@ struct kt_encoder {
 	struct kt_control *control;
 	struct kt_model *model;
 	struct kt_zst *zst;
+	struct kt_memory_view initial;
 	struct kt_buf stream[KT_STREAMS], bulk;
 	struct kt_step step;
 	u32 sym[KT_FRAME_STEPS];
@@ -45,6 +46,11 @@ void kt_encoder_destroy(struct kt_encoder *e)
 		kt_buf_free(&e->stream[i]);
 	kt_buf_free(&e->bulk);
 	free(e);
+}
+
+void kt_encoder_initial_memory(struct kt_encoder *e, const struct kt_memory_view *view)
+{
+	e->initial = view ? *view : (struct kt_memory_view){ 0 };
 }
 
 /* Position of an id in the ascending local table, nlocal if it is not there. */
@@ -88,6 +94,7 @@ static int write_steps(struct kt_encoder *e, const struct kt_raw_chunk *c, u32 f
 	struct kt_buf late = { 0 }; /* DATA's decisions stand behind its long data */
 	kt_ac_write_begin(&m->data_ac, &late);
 	m->bulk = &e->bulk;
+	m->initial = e->initial;
 	for (u32 i = 0; i < count && !rc; i++) {
 		u32 id;
 		kt_raw_chunk_get(c, first + i, &e->step, &id);
@@ -127,7 +134,7 @@ int kt_encode_frame(struct kt_encoder *e, const struct kt_raw_chunk *c, u32 firs
 	rc = write_steps(e, c, first, count, end_pc, err);
 	if (rc)
 		return rc;
-	struct kt_frame f = { .count = count, .end = (s64)(end_pc - e->pc[count - 1]) };
+	struct kt_frame f = { .count = count, .features = e->initial.page ? KT_FRAME_INITIAL : 0, .end = (s64)(end_pc - e->pc[count - 1]) };
 	bool failed = false;
 	for (unsigned i = 0; i < KT_STREAMS; i++) {
 		f.stream[i] = e->stream[i].data;

@@ -7,7 +7,7 @@ enum { BULK_MAX = KT_CHUNK_PAYLOAD + (1 << 20) };
 void kt_frame_put(struct kt_buf *out, const struct kt_frame *f)
 {
 	kt_buf_u8(out, KT_FRAME_VERSION);
-	kt_buf_u8(out, 0);
+	kt_buf_u8(out, f->features);
 	kt_buf_varint(out, f->count);
 	kt_buf_svarint(out, f->end);
 	for (unsigned i = 0; i < KT_STREAMS; i++)
@@ -21,10 +21,11 @@ int kt_frame_get(const u8 *p, size_t n, u32 count, struct kt_frame *f, struct kt
 	struct kt_rd r = kt_rd_of(p, n);
 	u8 version = kt_rd_u8(&r), features = kt_rd_u8(&r);
 
-	if (!r.bad && (version != KT_FRAME_VERSION || features))
+	if (!r.bad && (version != KT_FRAME_VERSION || features & ~KT_FRAME_INITIAL))
 		return kt_fail(err, KT_E_VERSION, "frame of version %u, features %#x; this reader knows version %u: use a newer ktrace", version,
 		               features, KT_FRAME_VERSION);
 	u64 has = kt_rd_varint(&r);
+	f->features = features;
 	f->count = (u32)has;
 	f->end = kt_rd_svarint(&r);
 	u64 size[KT_STREAMS];

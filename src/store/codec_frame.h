@@ -6,10 +6,15 @@
 #include "base/zst.h"
 #include "store/codec.h"
 
-enum { KT_FRAME_VERSION = 1 };
+enum {
+	KT_FRAME_VERSION = 1,
+	/* Features: a reader refuses bits that it does not know. */
+	KT_FRAME_INITIAL = 1 /* written with the initial memory at hand */
+};
 
 struct kt_frame {
 	u32 count;
+	u8 features;
 	s64 end; /* PC behind the last step minus PC of the last step */
 	const u8 *stream[KT_STREAMS];
 	size_t size[KT_STREAMS];

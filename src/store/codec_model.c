@@ -35,6 +35,7 @@ static void forget_slots(struct kt_model *m)
 	m->xlate[0] = KT_SLOT_EVEN;
 	m->xlate[1] = KT_SLOT_OFTEN;
 	m->xlate_mmio = KT_SLOT_RARE;
+	kt_slots_init(m->untouched, 256, KT_SLOT_EVEN);
 	m->known = m->store_ok = KT_SLOT_OFTEN;
 	m->silent = m->blob = m->elem_same = m->va_next = m->pa_page = m->event_code_same = KT_SLOT_EVEN;
 	struct kt_numbers *all[] = { &m->n_reg, &m->n_load, &m->n_device, &m->n_store, &m->n_addr, &m->n_event, &m->n_cold };
@@ -78,6 +79,15 @@ int kt_model_begin(struct kt_model *m, const u64 *regs, const struct kt_insn *co
 	m->bad = false;
 	m->arena_used = 0;
 	return 0;
+}
+
+u64 kt_map_initial(struct kt_model *m, u64 granule)
+{
+	u64 v = 0;
+	const u8 *page = m->initial.page(m->initial.ctx, granule << 3 & ~4095ull);
+	if (page)
+		memcpy(&v, page + (granule << 3 & 4095), 8);
+	return v;
 }
 
 void kt_map_put_bytes(struct kt_model *m, u64 pa, const u8 *data, u32 n)

@@ -18,9 +18,9 @@ enum {
 };
 
 struct kt_granule {
-	u64 tag, data;
+	u64 tag, data; /* bytes that are not known are the initial memory's */
 	u32 gen;
-	u8 known; /* bit i: byte i */
+	u8 known;      /* bit i: byte i */
 };
 struct kt_tlb {
 	u64 vpage, ppage;
@@ -55,6 +55,7 @@ struct kt_model {
 	const struct kt_insn *const *insn;
 	struct kt_habit *habit;
 
+	struct kt_memory_view initial; /* page is NULL: none */
 	struct kt_granule map[1 << KT_MAP_BITS];
 	u32 budget;
 	struct kt_tlb tlb[1 << KT_TLB_BITS];
@@ -69,7 +70,7 @@ struct kt_model {
 	kt_slot odd[64][64];
 	kt_slot same_mask[2], mask_bit[KT_HOT_REGS];
 	kt_slot xlate[2], xlate_mmio;
-	kt_slot known, silent, store_ok, blob;
+	kt_slot untouched[256], known, silent, store_ok, blob;
 	struct kt_numbers n_reg, n_load, n_device, n_store, n_addr, n_event, n_cold;
 	kt_slot meta[8][64], elem_same, va_next, pa_same[64], pa_page, tree_elem[256];
 	kt_slot count_tree[512], event_kind[256], cold_reg[256], event_code_same;
@@ -92,20 +93,27 @@ static inline struct kt_granule *kt_map_at(struct kt_model *m, u64 granule)
 	return &m->map[(granule ^ granule >> 16) & ((1 << KT_MAP_BITS) - 1)];
 }
 
-/* Up to 8 bytes at pa. True if all are known; *value holds the known ones, the rest is 0. */
+u64 kt_map_initial(struct kt_model *m, u64 granule);
+
+/* The granule's entry, made if it is another's. */
+static inline struct kt_granule *kt_map_make(struct kt_model *m, u64 granule, bool whole)
+{
+	struct kt_granule *g = kt_map_at(m, granule);
+	if (kt_unlikely(g->gen != m->gen || g->tag != granule))
+		*g = (struct kt_granule){ .tag = granule, .gen = m->gen, .data = whole || !m->initial.page ? 0 : kt_map_initial(m, granule) };
+	return g;
+}
+
+/* Up to 8 bytes at pa. True if all are known; *value holds what is known, and the initial memory where it is not. */
 static inline bool kt_map_get(struct kt_model *m, u64 pa, unsigned size, u64 *value)
 {
 	unsigned off = pa & 7, first = KT_MIN(size, 8 - off);
-	struct kt_granule *g = kt_map_at(m, pa >> 3);
-	u8 want = (u8)((1u << first) - 1) << off, have = 0;
-	u64 v = 0;
-	if (g->gen == m->gen && g->tag == pa >> 3) {
-		have = g->known & want;
-		v = g->data >> 8 * off;
-	}
+	struct kt_granule *g = kt_map_make(m, pa >> 3, false);
+	u8 want = (u8)((1u << first) - 1) << off;
+	u64 v = g->data >> 8 * off;
+	bool all = (g->known & want) == want;
 	if (size < 8)
 		v &= (1ull << 8 * size) - 1;
-	bool all = have == want;
 	if (kt_unlikely(first < size)) {
 		u64 high;
 		v &= (1ull << 8 * first) - 1;
@@ -119,9 +127,7 @@ static inline bool kt_map_get(struct kt_model *m, u64 pa, unsigned size, u64 *va
 static inline void kt_map_put(struct kt_model *m, u64 pa, unsigned size, u64 value)
 {
 	unsigned off = pa & 7, first = KT_MIN(size, 8 - off);
-	struct kt_granule *g = kt_map_at(m, pa >> 3);
-	if (kt_unlikely(g->gen != m->gen || g->tag != pa >> 3))
-		*g = (struct kt_granule){ .tag = pa >> 3, .gen = m->gen };
+	struct kt_granule *g = kt_map_make(m, pa >> 3, first == 8);
 	u64 bytes = first == 8 ? ~0ull : (1ull << 8 * first) - 1;
 	g->data = (g->data & ~(bytes << 8 * off)) | (value & bytes) << 8 * off;
 	g->known |= (u8)((1u << first) - 1) << off;

@@ -38,6 +38,8 @@ static inline __attribute__((always_inline)) u64 code_small(struct kt_model *m, 
 		}
 		if (known && kt_likely(kt_ac_bit(&m->loads_ac, enc, write ? &m->silent : &m->known, v == guess)))
 			return guess;
+		if (!known && m->initial.page && kt_ac_bit(&m->loads_ac, enc, &m->untouched[a->pa >> 12 & 255], v == guess))
+			return guess;
 	}
 	struct kt_last *last = kt_last_at(m, w->local, i);
 	struct kt_ac *ac = ram ? &m->loads_ac : &m->data_ac;
@@ -402,13 +404,15 @@ static inline u32 habit_index(const struct kt_model *m, enum kt_step_kind kind, 
 
 int kt_step_write(struct kt_model *m, struct kt_step *s, u32 sym, u64 next_pc, struct kt_err *err)
 {
-	struct kt_work w = { .insn = s->kind == KT_STEP_INSN && sym < m->nlocal ? m->insn[sym] : NULL, .local = habit_index(m, s->kind, sym) };
-	struct kt_habit *h = habit_of(m, w.local, w.insn);
+	struct kt_work w; /* large: only what is used is set */
 	struct kt_regset cold[KT_STEP_COLD];
 	unsigned extra, ncold = 0, n = 0, nhot = m->arch->nhot;
 	bool evaluated = false;
 	u64 mask = 0;
 
+	w.insn = s->kind == KT_STEP_INSN && sym < m->nlocal ? m->insn[sym] : NULL;
+	w.local = habit_index(m, s->kind, sym);
+	struct kt_habit *h = habit_of(m, w.local, w.insn);
 	if (kt_unlikely((s->naccess || s->ncold || s->nevent) && !well_formed(m, s)))
 		return kt_fail(err, KT_E_ARG, "a step at %#llx that the format cannot hold", (unsigned long long)s->pc);
 	m->budget = KT_MAP_BUDGET;

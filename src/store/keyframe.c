@@ -1,90 +1,98 @@
 /* SPDX-License-Identifier: MIT */
-/* Register files at the frames of a chunk: the first as differences from zero, each other from the one before. */
+/* Register files at the frames of a chunk, each as what differs from the one before. doc/format.md, "Keyframes". */
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/zst.h"
 #include "store/codec.h"
+#include "store/codec_ac.h"
 
-enum { FRAMES_MAX = KT_CHUNK_STEPS / KT_FRAME_STEPS, RAW_MAX = FRAMES_MAX * (2 + KT_REGS_MAX * 12) };
+enum { FRAMES_MAX = KT_CHUNK_STEPS / KT_FRAME_STEPS };
 
-static void put_one(struct kt_buf *b, const struct kt_arch *arch, const u64 *regs, const u64 *before)
+struct keyframes {
+	kt_slot hot, cold, again[KT_REGS_MAX]; /* does a register differ? again: it has differed in this chunk */
+	bool differed[KT_REGS_MAX];
+	struct kt_numbers hot_value, cold_value;
+};
+
+static struct keyframes *begin(void)
 {
-	u32 n = 0, last = 0;
-	for (u32 i = 0; i < arch->nregs; i++)
-		n += regs[i] != before[i];
-	kt_buf_varint(b, n);
+	struct keyframes *k = calloc(1, sizeof(*k));
+	if (!k)
+		return NULL;
+	k->hot = KT_SLOT_EVEN;
+	k->cold = KT_SLOT_RARE;
+	kt_slots_init(k->again, KT_REGS_MAX, KT_SLOT_EVEN);
+	kt_numbers_init(&k->hot_value);
+	kt_numbers_init(&k->cold_value);
+	return k;
+}
+
+static void code_one(struct keyframes *k, struct kt_ac *a, bool enc, const struct kt_arch *arch, u64 *regs, const u64 *before)
+{
 	for (u32 i = 0; i < arch->nregs; i++) {
-		if (regs[i] == before[i])
+		bool hot = i < arch->nhot;
+		kt_slot *slot = k->differed[i] ? &k->again[i] : hot ? &k->hot : &k->cold;
+		if (!kt_ac_bit(a, enc, slot, regs[i] != before[i])) {
+			regs[i] = before[i];
 			continue;
-		kt_buf_varint(b, i - last);
-		kt_buf_svarint(b, (s64)(regs[i] - before[i]));
-		last = i;
+		}
+		k->differed[i] = true;
+		regs[i] = kt_ac_number(a, enc, hot ? &k->hot_value : &k->cold_value, 8, before[i], regs[i]);
 	}
+}
+
+static const u64 zero[KT_REGS_MAX];
+
+int kt_keyframes_put_from(struct kt_buf *out, const struct kt_arch *arch, const u64 *base, const u64 *regs, u32 nframes)
+{
+	struct keyframes *k = begin();
+	struct kt_buf b = { 0 };
+	struct kt_ac a;
+
+	if (!k)
+		return -KT_E_NOMEM;
+	kt_ac_write_begin(&a, &b);
+	for (u32 i = 0; i < nframes; i++) {
+		u64 copy[KT_REGS_MAX];
+		memcpy(copy, regs + (size_t)i * KT_REGS_MAX, sizeof(copy));
+		code_one(k, &a, true, arch, copy, i ? regs + (size_t)(i - 1) * KT_REGS_MAX : base ? base : zero);
+	}
+	kt_ac_write_end(&a);
+	kt_buf_varint(out, b.len);
+	kt_buf_put(out, b.data, b.len);
+	bool failed = b.failed || out->failed;
+	kt_buf_free(&b);
+	free(k);
+	return failed ? -KT_E_NOMEM : 0;
+}
+
+int kt_keyframes_get_from(struct kt_rd *in, const struct kt_arch *arch, const u64 *base, u64 *regs, u32 nframes, struct kt_err *err)
+{
+	u64 size = kt_rd_varint(in);
+	const u8 *p = kt_rd_bytes(in, size > kt_rd_left(in) ? kt_rd_left(in) + 1 : (size_t)size);
+
+	if (!p || nframes > FRAMES_MAX)
+		return kt_fail(err, KT_E_CORRUPT, "keyframes are cut short");
+	struct keyframes *k = begin();
+	if (!k)
+		return kt_fail(err, KT_E_NOMEM, "no memory for keyframes");
+	struct kt_ac a;
+	kt_ac_read_begin(&a, p, (size_t)size);
+	for (u32 i = 0; i < nframes; i++) {
+		u64 *to = regs + (size_t)i * KT_REGS_MAX;
+		memset(to, 0, KT_REGS_MAX * sizeof(*to));
+		code_one(k, &a, false, arch, to, i ? to - KT_REGS_MAX : base ? base : zero);
+	}
+	free(k);
+	return kt_ac_cut(&a) || a.p != a.end ? kt_fail(err, KT_E_CORRUPT, "keyframes: %u register files do not fill their %zu bytes", nframes, (size_t)size) : 0;
 }
 
 int kt_keyframes_put(struct kt_buf *out, const struct kt_arch *arch, const u64 *regs, u32 nframes)
 {
-	static const u64 zero[KT_REGS_MAX];
-	struct kt_buf raw = { 0 }, packed = { 0 };
-	struct kt_zst *z = kt_zst_create(3);
-
-	for (u32 i = 0; i < nframes; i++)
-		put_one(&raw, arch, regs + (size_t)i * KT_REGS_MAX, i ? regs + (size_t)(i - 1) * KT_REGS_MAX : zero);
-	bool ok = z && !raw.failed && !kt_zst_compress(z, raw.data, raw.len, &packed);
-	bool small = ok && packed.len < raw.len;
-	kt_buf_varint(out, raw.len);
-	kt_buf_varint(out, small ? packed.len : 0);
-	kt_buf_put(out, small ? packed.data : raw.data, small ? packed.len : raw.len);
-	kt_zst_destroy(z);
-	kt_buf_free(&raw);
-	kt_buf_free(&packed);
-	return ok && !out->failed ? 0 : -KT_E_NOMEM;
-}
-
-static bool get_one(struct kt_rd *r, const struct kt_arch *arch, u64 *regs, const u64 *before)
-{
-	memset(regs, 0, KT_REGS_MAX * sizeof(*regs));
-	memcpy(regs, before, arch->nregs * sizeof(*regs));
-	u64 n = kt_rd_varint(r), at = 0;
-	if (n > arch->nregs)
-		return false;
-	for (u64 i = 0; i < n; i++) {
-		u64 gap = kt_rd_varint(r);
-		if (r->bad || gap >= arch->nregs - at)
-			return false;
-		at += gap;
-		regs[at] += (u64)kt_rd_svarint(r);
-	}
-	return !r->bad;
-}
-
-static int get_all(struct kt_rd *r, const struct kt_arch *arch, u64 *regs, u32 nframes, struct kt_err *err)
-{
-	static const u64 zero[KT_REGS_MAX];
-	for (u32 i = 0; i < nframes; i++)
-		if (!get_one(r, arch, regs + (size_t)i * KT_REGS_MAX, i ? regs + (size_t)(i - 1) * KT_REGS_MAX : zero))
-			return kt_fail(err, KT_E_CORRUPT, "keyframes: register file %u is malformed", i);
-	return kt_rd_left(r) ? kt_fail(err, KT_E_CORRUPT, "keyframes: %zu bytes too many", kt_rd_left(r)) : 0;
+	return kt_keyframes_put_from(out, arch, NULL, regs, nframes);
 }
 
 int kt_keyframes_get(struct kt_rd *in, const struct kt_arch *arch, u64 *regs, u32 nframes, struct kt_err *err)
 {
-	u8 raw[RAW_MAX];
-	u64 size = kt_rd_varint(in), packed = kt_rd_varint(in);
-
-	if (in->bad || size > RAW_MAX || packed > RAW_MAX || nframes > FRAMES_MAX)
-		return kt_fail(err, KT_E_CORRUPT, "keyframes: sizes");
-	const u8 *p = kt_rd_bytes(in, (size_t)(packed ? packed : size));
-	if (!p)
-		return kt_fail(err, KT_E_CORRUPT, "keyframes are cut short");
-	struct kt_rd r = kt_rd_of(p, (size_t)size);
-	if (packed) {
-		struct kt_zst *z = kt_zst_create(3);
-		int rc = z ? kt_zst_decompress(z, p, (size_t)packed, raw, (size_t)size) : -KT_E_NOMEM;
-		kt_zst_destroy(z);
-		if (rc < 0)
-			return kt_fail(err, (enum kt_code)-rc, "keyframes: %zu packed bytes do not unpack to %zu", (size_t)packed, (size_t)size);
-		r = kt_rd_of(raw, (size_t)size);
-	}
-	return get_all(&r, arch, regs, nframes, err);
+	return kt_keyframes_get_from(in, arch, NULL, regs, nframes, err);
 }
