@@ -64,7 +64,7 @@ static bool wanted(const struct kt_step *s, int kind)
 static int list(const struct dump_args *a, struct kt_trace *t, uint64_t from, uint64_t to)
 {
 	const struct kt_arch *arch = kt_trace_info(t)->arch;
-	struct dump d = { stdout, t, arch, colour(stdout), a->regs, kt_trace_info(t)->start_pc > UINT32_MAX };
+	struct dump d = { stdout, t, arch, colour(stdout), a->regs, kt_trace_info(t)->start_pc > UINT32_MAX || kt_trace_info(t)->end_pc > UINT32_MAX };
 	uint64_t before[KT_REGS_MAX], printed = 0;
 	struct kt_cursor *c = NULL;
 	struct kt_err err = { 0 };

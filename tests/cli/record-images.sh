@@ -21,6 +21,7 @@ bz = bytearray(0x3000)
 bz[0x1f1] = 4
 bz[0x1fe:0x200] = b"\x55\xaa"
 bz[0x202:0x206] = b"HdrS"
+struct.pack_into("<I", bz, 0x1f4, 0x60000)
 struct.pack_into("<H", bz, 0x206, 0x20f)
 bz[0x211] = 1
 struct.pack_into("<H", bz, 0x236, 1)

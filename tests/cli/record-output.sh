@@ -6,7 +6,7 @@ rec -o missing/dir/t.db
 mkdir d; rec -o d
 echo 'precious text' >notes.txt; rec -o notes.txt; cat notes.txt
 rec -o t.db; rec -o t.db; ls
-sqlite3 t.db 'pragma user_version = 99'; $KTRACE info -i t.db; echo "newer: $?"
+sqlite3 t.db 'pragma user_version = 99; update head set min_reader = 99'; $KTRACE info -i t.db; echo "newer: $?"; rec -o t.db
 sqlite3 other.db 'create table x(y)'; $KTRACE info -i other.db; echo "other database: $?"; rec -o other.db
 $KTRACE info -i notes.txt; echo "text: $?"
 $KTRACE info -i nothing.db; echo "missing: $?"
