@@ -353,6 +353,13 @@ static int do_far_pointer(struct vm *vm, struct x86_code *code)
 	return x86_retire(vm, code);
 }
 
+/* The index lies within its bounds, as prediction has found: they were read, and that is all. */
+static int do_bound(struct vm *vm, struct x86_code *code)
+{
+	record_loads(vm);
+	return x86_retire(vm, code);
+}
+
 /* 0: done, 1: faults, -1: cannot. */
 static int far_result(struct vm *vm, int rc)
 {
@@ -419,7 +426,7 @@ x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip)
 		{ M(LIDT), do_lgdt }, { M(SWAPGS), do_swapgs }, { M(LDS), do_far_pointer }, { M(LES), do_far_pointer },
 		{ M(LFS), do_far_pointer }, { M(LGS), do_far_pointer }, { M(LSS), do_far_pointer }, { M(IRET), do_iret },
 		{ M(IRETD), do_iret }, { M(IRETQ), do_iret }, { M(SYSCALL), do_syscall }, { M(SYSRET), do_syscall },
-		{ M(SYSENTER), do_syscall }, { M(SYSEXIT), do_syscall },
+		{ M(SYSENTER), do_syscall }, { M(SYSEXIT), do_syscall }, { M(BOUND), do_bound },
 	};
 
 	*debug_skip = false;
@@ -440,10 +447,14 @@ x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip)
 	case M(CALL):
 	case M(RET):
 		return i->flow == X86_FLOW_FAR ? do_far : NULL;
-	default: {
-		x86_shim_fn *fpu = x86_shim_fpu_of(i);
-		x86_shim_fn *enter = x86_shim_enter_of(i);
-		return fpu ? fpu : enter ? enter : x86_shim_bcd_of(i);
+	default:
+		break;
 	}
+	static x86_shim_fn *(*const others[])(const struct x86_insn *) = { x86_shim_fpu_of, x86_shim_enter_of, x86_shim_sys_of, x86_shim_bcd_of };
+	for (unsigned n = 0; n < KT_ARRAY_LEN(others); n++) {
+		x86_shim_fn *fn = others[n](i);
+		if (fn)
+			return fn;
 	}
+	return NULL;
 }
