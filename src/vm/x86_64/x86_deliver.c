@@ -40,7 +40,8 @@ static bool doubles(enum class first, enum class second)
 }
 
 /* SDM 3, 17.3.1.1: fault-class exceptions show RF = 1, so that the instruction is not stopped at again by the same
- * breakpoint. Not so #DB (a handler sets RF itself), traps, interrupts and aborts: they show RF as it was. */
+ * breakpoint. Not so #DB (a handler sets RF itself), interrupts and aborts: they show RF as it was. int n, int3 and
+ * int1 clear it first (17.3.1.1). */
 static bool shows_rf(const struct x86_fault *f, bool irq)
 {
 	return !irq && !f->is_trap && !f->soft && f->vector != X86_DB && f->vector != X86_NMI && f->vector != X86_DF_VEC &&
@@ -85,6 +86,8 @@ static int attempt(struct x86_cpu *c, const struct x86_fault *f, bool irq, u64 r
 	x86_xfer_begin(&x, c, nested, !f->soft);
 	if (shows_rf(f, irq))
 		rflags |= X86_RF;
+	else if (!irq && f->is_trap && rip != c->r[X86_rip])
+		rflags &= ~(u64)X86_RF;
 	return x86_real(c) ? deliver_real(&x, f, rip, rflags) : x86_deliver_gate(&x, f, rip, rflags);
 }
 

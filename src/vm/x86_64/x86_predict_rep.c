@@ -183,6 +183,8 @@ void x86_check_rep(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan 
 	struct walk w;
 	plan->limit = 1;
 	plan->rep_done = count == 1;
+	if (c->r[X86_rflags] & X86_TF || c->r[X86_dr7] & 0xff) /* #DB comes between iterations (SDM 3, 17.3.1.1) */
+		return;
 	if (d->op == KT_OP_INS || d->op == KT_OP_OUTS || !begin(c, i, plan, &w))
 		return;
 	max = KT_MIN(max, X86_REP_BYTES / w.width);

@@ -211,7 +211,7 @@ static bool all_ram(const struct vm *vm)
 	return true;
 }
 
-/* The piece has run. If there is more to do, PC stays on the instruction. */
+/* The piece has run. If there is more to do, PC stays on the instruction, and its breakpoint does not match again. */
 static void conclude(struct vm *vm, const struct x86_insn *i, u64 left, bool through)
 {
 	struct x86_cpu *c = &vm->c;
@@ -224,6 +224,7 @@ static void conclude(struct vm *vm, const struct x86_insn *i, u64 left, bool thr
 	}
 	if (!through) {
 		c->r[X86_rip] = vm->pre[X86_rip];
+		c->r[X86_rflags] |= X86_RF; /* SDM 3, 17.3.1.1: so do frames between iterations show it */
 		c->dirty |= X86_DIRTY_HOT;
 	}
 }

@@ -176,7 +176,7 @@ static int take_exception(struct vm *vm, unsigned len)
 	c->step.kind = KT_STEP_EXCEPTION;
 	vm->b.counts.deliveries++;
 	vm->armed = vm->tf_rules ? 0 : vm->armed;
-	if (vm->fault.vector == X86_DB && !vm->fault.soft)
+	if (vm->fault.vector == X86_DB && vm->fault.dr6)
 		return x86_debug_deliver(vm, 1 << 13, true); /* mov dr with DR7.GD */
 	return x86_deliver(c, &vm->fault, len) ? X86_ENDED : X86_RETIRED;
 }
@@ -215,6 +215,10 @@ static int step_insn(struct vm *vm, struct kt_err *err)
 	u64 hits = 0, tf;
 	int rc = fetch(vm, &code);
 
+	if (rc == X86_FAULTED && kt_unlikely(debugging) && !(c->r[X86_rflags] & X86_RF) && x86_debug_code(c, c->step.pc)) {
+		vm->b.counts.deliveries++; /* SDM 3, table 6-2: a breakpoint comes before the faults of fetching */
+		return x86_debug_deliver(vm, x86_debug_code(c, c->step.pc), true);
+	}
 	if (rc == X86_FAULTED)
 		return take_exception(vm, 0);
 	if (rc)
