@@ -106,7 +106,7 @@ static int push_frame(struct x86_xfer *x, const struct x86_fault *event, struct 
 
 int x86_deliver_gate(struct x86_xfer *x, const struct x86_fault *event, u64 rip, u64 rflags)
 {
-	struct gate g;
+	struct gate g = { 0 };
 	struct x86_raw code;
 	struct x86_stack stack;
 	unsigned cpl = x86_cpl(x->c->r);

@@ -178,7 +178,7 @@ static int copy_caller(struct x86_xfer *x, const struct call_gate *g, struct x86
 static int through_gate(struct x86_xfer *x, const struct x86_insn *i, enum far_kind kind, u16 gate_sel, struct x86_raw *gate)
 {
 	struct x86_stack s = x86_xfer_stack(x->c);
-	struct call_gate g;
+	struct call_gate g = { 0 };
 	struct x86_raw code;
 	unsigned cpl = x86_cpl(x->c->r);
 	int rc = read_gate(x, gate_sel, gate, &g);
