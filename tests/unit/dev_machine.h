@@ -145,4 +145,42 @@ static inline struct machine *machine_copy(struct machine *m, const struct pc_co
 	return copy;
 }
 
+/* Where the device's record begins in what bus_save wrote (bus.c's form). */
+static inline size_t state_of(const struct kt_buf *saved, const char *device, size_t *len)
+{
+	struct kt_rd in = kt_rd_of(saved->data, saved->len);
+
+	kt_rd_u8(&in);
+	for (unsigned n = kt_rd_u8(&in); n; n--) {
+		u8 name_len = kt_rd_u8(&in);
+		const u8 *name = kt_rd_bytes(&in, name_len);
+		*len = kt_rd_u32(&in);
+		const u8 *state = kt_rd_bytes(&in, *len);
+		assert_false(in.bad);
+		if (name_len == strlen(device) && !memcmp(name, device, name_len))
+			return (size_t)(state - saved->data);
+	}
+	fail();
+	return 0;
+}
+
+/* Whether a machine takes the state of `m` with byte `at` of that device's record replaced. */
+static inline bool takes_state(struct machine *m, const char *device, size_t at, u8 value)
+{
+	struct machine *copy = machine_new(NULL);
+	struct kt_buf a = { 0 };
+	size_t len, start;
+
+	copy->clock = m->clock;
+	bus_save(&m->bus, &a);
+	start = state_of(&a, device, &len);
+	assert_true(at < len);
+	a.data[start + at] = value;
+	struct kt_rd in = kt_rd_of(a.data, a.len);
+	bool taken = bus_restore(&copy->bus, &in);
+	kt_buf_free(&a);
+	machine_free(copy);
+	return taken;
+}
+
 #endif

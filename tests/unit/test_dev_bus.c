@@ -85,7 +85,8 @@ static void accesses(void **state)
 	assert_int_equal(bus_read(&b, false, 0x104, 4), 0xf5f6f704);
 	assert_int_equal(bus_read(&b, false, 0x100, 8), 0xf1f2f3f4f5f6f700);
 	bus_write(&b, false, 0x101, 2, 0xabcdef);
-	check_log(wide, "r4/4=0 r0/8=0 w1/2=cdef ");
+	bus_write(&b, false, 0x100, 8, 0xfedcba9876543210);
+	check_log(wide, "r4/4=0 r0/8=0 w1/2=cdef w0/8=fedcba9876543210 ");
 	/* Bytes for a byte-wide range, at its own offsets. */
 	bus_write(&b, false, 0x108, 4, 0x44332211);
 	check_log(bytes, "w40/1=11 w41/1=22 w42/1=33 w43/1=44 ");
@@ -145,6 +146,9 @@ static void tables_refuse(void **state)
 
 	assert_true(range_add(&b, p, false, 0x10, 0x1f, 0, false, false));
 	assert_false(range_add(&b, p, false, 0x1f, 0x20, 0, false, false));
+	assert_false(range_add(&b, p, false, 0x0f, 0x10, 0, false, false));
+	assert_true(range_add(&b, p, false, 0x20, 0x20, 0, false, false));
+	assert_true(range_add(&b, p, false, 0x0f, 0x0f, 0, false, false));
 	assert_false(range_add(&b, p, false, 0x14, 0x15, 0, false, false));
 	assert_false(range_add(&b, p, false, 0x31, 0x30, 0, false, false));
 	assert_false(range_add(&b, p, false, 0xffff, 0x10000, 0, false, false));
@@ -251,6 +255,29 @@ static void state_refused(void **state)
 	kt_buf_free(&a);
 }
 
+/* A device without state saves none and takes none. */
+static void stateless(void **state)
+{
+	struct vm_clock clock = { .step_ns = 1 };
+	struct bus b = { .clock = &clock };
+	struct kt_buf a = { 0 };
+
+	probe_add(&b);
+	bus_save(&b, &a);
+	assert_int_equal(a.len, 2 + 1 + 5 + 4);
+	struct kt_rd in = kt_rd_of(a.data, a.len);
+	assert_true(bus_restore(&b, &in));
+	a.data[8] = 1;
+	kt_buf_u8(&a, 0);
+	in = kt_rd_of(a.data, a.len);
+	assert_false(bus_restore(&b, &in));
+	kt_buf_free(&a);
+	b.irq_pending = true;
+	bus_destroy(&b);
+	assert_false(b.irq_pending);
+	assert_int_equal(b.next_ns, VM_NEVER);
+}
+
 static void no_pci_no_reset(void **state)
 {
 	struct machine *m = machine_new(NULL);
@@ -278,7 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accesses),	 cmocka_unit_test(wrapping),	 cmocka_unit_test(tables_refuse),
 		cmocka_unit_test(timers),	 cmocka_unit_test(end_of_time),	 cmocka_unit_test(no_controller),
-		cmocka_unit_test(state_refused), cmocka_unit_test(no_pci_no_reset),
+		cmocka_unit_test(state_refused), cmocka_unit_test(no_pci_no_reset), cmocka_unit_test(stateless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,11 +148,28 @@ static void fwcfg_restored(void **state)
 	machine_free(copy);
 }
 
+static void state_refused(void **state)
+{
+	struct machine *m = machine_new(NULL);
+
+	assert_false(takes_state(m, "port61", 0, 2));
+	assert_false(takes_state(m, "port61", 1, 0x10));
+	assert_true(takes_state(m, "port61", 1, 0x0f));
+	assert_false(takes_state(m, "pc-ports", 0, 2));
+	assert_false(takes_state(m, "pc-ports", 1, 2));
+	assert_false(takes_state(m, "pc-ports", 2, 2));
+	assert_true(takes_state(m, "pc-ports", 2, 0));
+	assert_false(takes_state(m, "fw_cfg", 0, 2));
+	assert_false(takes_state(m, "fw_cfg", 6, 1));
+	assert_true(takes_state(m, "fw_cfg", 3, 1));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ports), cmocka_unit_test(nobody), cmocka_unit_test(no_hooks), cmocka_unit_test(fwcfg_items),
-		cmocka_unit_test(fwcfg_e820), cmocka_unit_test(fwcfg_restored),
+		cmocka_unit_test(fwcfg_e820), cmocka_unit_test(fwcfg_restored), cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,31 @@ static void fully_nested(void **state)
 	machine_free(m);
 }
 
+/* Every level against every other, whatever is the lowest. */
+static void all_priorities(void **state)
+{
+	struct machine *m = machine_new(NULL);
+
+	for (unsigned lowest = 0; lowest < 8; lowest++)
+		for (unsigned busy = 0; busy < 8; busy++)
+			for (unsigned want = 0; want < 8; want++) {
+				if (busy == 2 || want == 2 || busy == want)
+					continue;
+				pic_init(m, 1);
+				pic_unmask(m, 0x00ff);
+				out8(m, 0x20, (u8)(SET_PRIORITY | lowest));
+				pulse_line(m, busy);
+				takes(m, 0x20 + busy, busy);
+				pulse_line(m, want);
+				/* Counted from the level above the lowest: the smaller is the higher. */
+				bool higher = (want + 7 - lowest) % 8 < (busy + 7 - lowest) % 8;
+				assert_int_equal(m->bus.irq_pending, higher);
+				lower_line(m, want);
+				lower_line(m, busy);
+			}
+	machine_free(m);
+}
+
 /* "Interrupt Request": a line that stays high is one request; one that falls before the acknowledge is none. */
 static void edges(void **state)
 {
@@ -293,20 +318,59 @@ static void special_mask(void **state)
 	machine_free(m);
 }
 
-/* "Poll command": the next read is the acknowledge. */
+/* "Poll command": the next read is the acknowledge, also of IR0, and only the next. */
 static void poll(void **state)
 {
 	struct machine *m = pair(0xffff);
 
+	out8(m, 0x20, READ_ISR);
 	out8(m, 0x20, POLL);
 	assert_int_equal(in8(m, 0x20) & 0x80, 0);
+	assert_int_equal(in8(m, 0x20), 0);
 	raise_line(m, 5);
 	out8(m, 0x20, POLL);
 	assert_int_equal(in8(m, 0x20), 0x85);
-	assert_int_equal(read_after(m, 0x20, READ_ISR), 0x20);
-	assert_int_equal(in8(m, 0x20), 0x20); /* and the read after it is an ordinary one */
+	assert_int_equal(in8(m, 0x20), 0x20);
 	assert_false(m->bus.irq_pending);
+	pulse_line(m, 0);
+	out8(m, 0x20, POLL | 2); /* the poll bit is stronger than a wish to read IRR */
+	assert_int_equal(in8(m, 0x20), 0x80);
+	assert_int_equal(in8(m, 0x20), 0x21);
+	out8(m, 0x20, EOI);
+	out8(m, 0x20, EOI);
+	/* Polling the slave in automatic EOI: its INT falls and rises for the next request, as in an acknowledge. */
+	pic_init(m, 3);
+	pic_unmask(m, 0xffff);
+	raise_line(m, 10);
+	raise_line(m, 12);
+	assert_int_equal(read_after(m, 0x20, READ_IRR), 4);
+	out8(m, 0x20, POLL);
+	assert_int_equal(in8(m, 0x20), 0x82);
+	assert_int_equal(read_after(m, 0x20, READ_IRR), 0);
+	out8(m, 0xa0, POLL);
+	assert_int_equal(in8(m, 0xa0), 0x82);
+	assert_int_equal(read_after(m, 0x20, READ_IRR), 4);
+	takes(m, 0x2c, 12);
 	machine_free(m);
+}
+
+/* Special fully nested mode is a master's; a slave has no cascade of its own on IR2. */
+static void nested_slave(void **state)
+{
+	struct machine *m = machine_new(NULL);
+
+	pic_init(m, 0x11);
+	pic_unmask(m, 0xffff);
+	raise_line(m, 10);
+	takes(m, 0x2a, 10);
+	raise_line(m, 12);
+	assert_false(m->bus.irq_pending);
+	raise_line(m, 9);
+	struct machine *copy = machine_copy(m, NULL);
+	takes(m, 0x29, 9);
+	takes(copy, 0x29, 9);
+	machine_free(m);
+	machine_free(copy);
 }
 
 /* "Initialization command words". */
@@ -325,7 +389,8 @@ static void initialisation(void **state)
 	assert_false(m->bus.irq_pending);
 	pulse_line(m, 4);
 	takes(m, 0x24, 4);
-	/* Without ICW4: three words, automatic EOI off. */
+	/* Without ICW4: three words, automatic EOI and special fully nested mode off. */
+	pic_init(m, 0x13);
 	out8(m, 0x21, 0xaa);
 	out8(m, 0x20, 0x10);
 	assert_int_equal(in8(m, 0x21), 0);
@@ -335,9 +400,17 @@ static void initialisation(void **state)
 	assert_false(m->bus.irq_pending); /* not yet */
 	out8(m, 0x21, 4);
 	takes(m, 0x71, 1);
+	assert_int_equal(read_after(m, 0x20, READ_ISR), 2);
 	out8(m, 0x21, 0x55);
 	assert_int_equal(in8(m, 0x21), 0x55);
 	out8(m, 0x20, EOI);
+	/* A single chip without ICW4: two words. */
+	out8(m, 0x20, 0x12);
+	out8(m, 0x21, 0x50);
+	out8(m, 0x21, 0xf0);
+	assert_int_equal(in8(m, 0x21), 0xf0);
+	pulse_line(m, 1);
+	takes(m, 0x51, 1);
 	/* A single chip: no ICW3, and IR2 is an input like others, which the slave's INT drives. */
 	out8(m, 0x20, 0x13);
 	out8(m, 0x21, 0x40);
@@ -420,6 +493,48 @@ static void restored(void **state)
 	machine_free(copy);
 }
 
+static void restored_modes(void **state)
+{
+	struct machine *m = machine_new(NULL), *copy;
+
+	pic_init(m, 3);
+	pic_unmask(m, 0x00ff);
+	out8(m, 0x20, 0x80); /* rotate in automatic EOI */
+	out8(m, 0x20, READ_ISR);
+	out8(m, 0xa0, POLL);
+	out8(m, 0x4d0, 0x20);
+	copy = machine_copy(m, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		struct machine *x = i ? copy : m;
+		raise_line(x, 5);
+		takes(x, 0x25, 5);
+		raise_line(x, 7);
+		takes(x, 0x27, 7); /* IR5 became the lowest, its level request goes on */
+		takes(x, 0x25, 5);
+		assert_int_equal(in8(x, 0x20), 0);
+	}
+	machine_free(m);
+	machine_free(copy);
+}
+
+/* The record: version; per chip irr isr imr lines elcr base icw3 lowest icw flags(2). */
+static void state_refused(void **state)
+{
+	static const struct { u8 at, value; } bad[] = {
+		{ 0, 2 }, { 1, 0x08 }, { 5, 0x01 }, { 6, 0x21 }, { 8, 8 }, { 9, 4 }, { 11, 2 },
+		{ 12, 0x08 }, { 16, 0x01 }, { 17, 0x29 }, { 19, 8 }, { 20, 4 }, { 22, 2 },
+		{ 4, 0x05 }, /* the cascade's line without a request of the slave */
+	};
+	static const struct { u8 at, value; } good[] = { { 2, 0xff }, { 3, 0 }, { 5, 0xf8 }, { 6, 0x28 }, { 8, 0 }, { 9, 3 }, { 11, 1 } };
+	struct machine *m = pair(0xffff);
+
+	for (unsigned i = 0; i < KT_ARRAY_LEN(bad); i++)
+		assert_false(takes_state(m, "i8259", bad[i].at, bad[i].value));
+	for (unsigned i = 0; i < KT_ARRAY_LEN(good); i++)
+		assert_true(takes_state(m, "i8259", good[i].at, good[i].value));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +542,8 @@ int main(void)
 		cmocka_unit_test(cascade), cmocka_unit_test(special_fully_nested), cmocka_unit_test(auto_eoi),
 		cmocka_unit_test(rotation), cmocka_unit_test(special_mask), cmocka_unit_test(poll), cmocka_unit_test(initialisation),
 		cmocka_unit_test(level_triggered), cmocka_unit_test(masks), cmocka_unit_test(restored),
+		cmocka_unit_test(all_priorities), cmocka_unit_test(nested_slave), cmocka_unit_test(restored_modes),
+		cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
