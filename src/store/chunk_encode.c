@@ -259,7 +259,7 @@ int kt_writer_encode(struct kt_writer *w, const struct kt_raw_chunk *c, u32 dict
 	if (!rc)
 		rc = walk_steps(w, c, s, err);
 	if (!rc)
-		rc = kt_pages_build(w->pages, &w->set, (u32)w->seq, w->zst, &w->list, &o->pages, miss, w, err);
+		rc = kt_pages_build(w->pages, &w->set, (u32)w->seq, w->set.n > KT_MANY_PAGES ? w->fast : w->zst, &w->list, &o->pages, miss, w, err);
 	if (!rc)
 		rc = pack_idx(w, err);
 	if (!rc && c->device.len)

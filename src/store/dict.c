@@ -146,13 +146,13 @@ int kt_dict_pack(const struct kt_dict *d, u32 first, u32 count, struct kt_zst *z
 		next = k->pc + k->len;
 	}
 	for (u32 i = 0; i < count; i++)
-		kt_buf_u8(&raw, kt_dict_get(d, first + i)->len);
-	for (u32 i = 0; i < count; i++)
 		kt_buf_u8(&raw, kt_dict_get(d, first + i)->mode);
 	for (u32 i = 0; i < count; i++)
-		kt_buf_put(&raw, kt_dict_get(d, first + i)->bytes, kt_dict_get(d, first + i)->len);
-	for (u32 i = 0; i < count; i++)
 		kt_desc_put(&raw, &kt_dict_get(d, first + i)->desc);
+	for (u32 i = 0; i < count; i++) /* 0, where the descriptor knows it */
+		kt_buf_u8(&raw, (u8)(kt_dict_get(d, first + i)->len - kt_dict_get(d, first + i)->desc.len));
+	for (u32 i = 0; i < count; i++)
+		kt_buf_put(&raw, kt_dict_get(d, first + i)->bytes, kt_dict_get(d, first + i)->len);
 	rc = raw.failed ? kt_fail(err, KT_E_NOMEM, "no memory for %u dictionary entries", count) : kt_seal(z, raw.data, raw.len, out, err);
 	kt_buf_free(&raw);
 	return rc;
@@ -163,25 +163,25 @@ static int unpack_columns(struct kt_insn *k, u32 count, unsigned nregs, struct k
 	u64 next = 0;
 
 	for (u32 i = 0; i < count; i++)
-		k[i].pc = (u64)kt_rd_svarint(r); /* relative to the one before until lengths are known */
+		k[i].pc = (u64)kt_rd_svarint(r); /* relative to the end of the one before until lengths are known */
+	for (u32 i = 0; i < count; i++)
+		k[i].mode = kt_rd_u8(r);
+	for (u32 i = 0; i < count && !r->bad; i++) {
+		int rc = kt_desc_get(r, nregs, &k[i].desc, err);
+		if (rc)
+			return kt_fail_in(err, "%s: entry %u", what, i);
+	}
 	for (u32 i = 0; i < count; i++) {
-		k[i].len = kt_rd_u8(r);
+		k[i].len = (u8)(k[i].desc.len + kt_rd_u8(r));
 		if (k[i].len > 15)
 			return kt_fail(err, KT_E_CORRUPT, "%s: entry %u has %u bytes", what, i, k[i].len);
 		k[i].pc += next;
 		next = k[i].pc + k[i].len;
 	}
-	for (u32 i = 0; i < count; i++)
-		k[i].mode = kt_rd_u8(r);
 	for (u32 i = 0; i < count; i++) {
 		const u8 *p = kt_rd_bytes(r, k[i].len);
 		if (p)
 			memcpy(k[i].bytes, p, k[i].len);
-	}
-	for (u32 i = 0; i < count && !r->bad; i++) {
-		int rc = kt_desc_get(r, nregs, &k[i].desc, err);
-		if (rc)
-			return kt_fail_in(err, "%s: entry %u", what, i);
 	}
 	if (r->bad || kt_rd_left(r))
 		return kt_fail(err, KT_E_CORRUPT, "%s: its columns do not fit its %u entries", what, count);

@@ -128,15 +128,25 @@ bool kt_page_set_write(struct kt_page_set *s, const struct kt_access *a)
 
 struct build {
 	struct kt_zst *z;
-	struct kt_buf raw, delta; /* the open group; one page's delta */
+	struct kt_buf runs, bytes; /* of the open group */
+	u32 n;                     /* its pages */
 	struct kt_buf *blob;
 	struct kt_err *err;
 };
 
 static int close_group(struct build *b)
 {
-	int rc = b->raw.len ? kt_seal(b->z, b->raw.data, b->raw.len, b->blob, b->err) : 0;
-	kt_buf_clear(&b->raw);
+	int rc;
+
+	if (!b->n)
+		return 0;
+	kt_buf_varint(b->blob, b->n);
+	rc = kt_seal(b->z, b->runs.data, b->runs.len, b->blob, b->err);
+	if (!rc)
+		rc = kt_seal(b->z, b->bytes.data, b->bytes.len, b->blob, b->err);
+	kt_buf_clear(&b->runs);
+	kt_buf_clear(&b->bytes);
+	b->n = 0;
 	return rc;
 }
 
@@ -144,6 +154,7 @@ static int close_group(struct build *b)
 static struct kt_page_entry version_of(struct build *b, const struct kt_page_work *w, const struct kt_page_state *st, u32 seq)
 {
 	struct kt_page_entry e = { .page = w->page, .back = st->version ? seq + 1 - st->version : 0 };
+	size_t runs = b->runs.len, bytes = b->bytes.len;
 
 	if (!st->whole && !memcmp(w->before, w->after, KT_PAGE)) {
 		e.kind = KT_PAGE_SAME;
@@ -153,24 +164,26 @@ static struct kt_page_entry version_of(struct build *b, const struct kt_page_wor
 		e.kind = KT_PAGE_ZERO;
 		return e;
 	}
-	kt_buf_clear(&b->delta);
-	kt_page_delta_put(&b->delta, w->before, w->after);
-	if (!st->whole && st->depth < KT_PAGE_DEPTH && b->delta.len <= KT_PAGE_DELTA_MAX) {
-		e.kind = KT_PAGE_DELTA;
-		e.size = (u32)b->delta.len;
-		kt_buf_put(&b->raw, b->delta.data, b->delta.len);
-	} else {
-		e.kind = KT_PAGE_FULL;
-		e.size = KT_PAGE;
-		kt_buf_put(&b->raw, w->after, KT_PAGE);
+	b->n++;
+	e.kind = KT_PAGE_DELTA;
+	if (!st->whole && st->depth < KT_PAGE_DEPTH) {
+		kt_page_delta_put(&b->runs, &b->bytes, w->before, w->after);
+		e.size = (u32)(b->runs.len - runs);
+		if (e.size + b->bytes.len - bytes <= KT_PAGE_DELTA_MAX)
+			return e;
+		b->runs.len = runs;
+		b->bytes.len = bytes;
 	}
+	e.kind = KT_PAGE_FULL;
+	e.size = 0;
+	kt_buf_put(&b->bytes, w->after, KT_PAGE);
 	return e;
 }
 
 static int build_one(struct build *b, struct kt_page_work *w, struct kt_page_state *st, u32 seq, struct kt_page_entry *e)
 {
 	*e = version_of(b, w, st, seq);
-	if (b->raw.failed || b->delta.failed)
+	if (b->runs.failed || b->bytes.failed)
 		return kt_fail(b->err, KT_E_NOMEM, "no memory for page versions");
 	if (e->kind == KT_PAGE_SAME)
 		return 0;
@@ -178,7 +191,7 @@ static int build_one(struct build *b, struct kt_page_work *w, struct kt_page_sta
 	st->depth = e->kind == KT_PAGE_DELTA ? st->depth + 1u : 0;
 	st->whole = 0;
 	st->hash = kt_hash64(w->after, KT_PAGE);
-	return b->raw.len >= KT_PAGE_GROUP ? close_group(b) : 0;
+	return b->bytes.len >= KT_PAGE_GROUP ? close_group(b) : 0;
 }
 
 static int by_page(const void *a, const void *b)
@@ -222,7 +235,7 @@ int kt_pages_build(struct kt_pages *p, struct kt_page_set *s, u32 seq, struct kt
 	}
 	if (!rc)
 		rc = close_group(&b);
-	kt_buf_free(&b.raw);
-	kt_buf_free(&b.delta);
+	kt_buf_free(&b.runs);
+	kt_buf_free(&b.bytes);
 	return rc;
 }

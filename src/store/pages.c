@@ -57,8 +57,8 @@ static bool get_columns(struct kt_rd *r, struct kt_page_list *l)
 			l->e[i].back = (u32)back;
 		}
 	for (u32 i = 0; i < l->n; i++) {
-		u64 size = l->e[i].kind == KT_PAGE_DELTA ? kt_rd_varint(r) : l->e[i].kind == KT_PAGE_FULL ? KT_PAGE : 0;
-		if (size > KT_PAGE)
+		u64 size = l->e[i].kind == KT_PAGE_DELTA ? kt_rd_varint(r) : 0;
+		if (size > 2 * KT_PAGE) /* a run of at least a byte and one alike behind it: fewer than 2 bytes a byte */
 			return false;
 		l->e[i].size = (u32)size;
 	}
@@ -110,7 +110,7 @@ static unsigned skip_equal(const u8 *a, const u8 *b, unsigned at)
 	return at;
 }
 
-void kt_page_delta_put(struct kt_buf *out, const u8 *from, const u8 *to)
+void kt_page_delta_put(struct kt_buf *runs, struct kt_buf *bytes, const u8 *from, const u8 *to)
 {
 	unsigned done = 0, at;
 
@@ -121,34 +121,26 @@ void kt_page_delta_put(struct kt_buf *out, const u8 *from, const u8 *to)
 			if (!same)
 				end = i + 1;
 		}
-		kt_buf_varint(out, at - done);
-		kt_buf_varint(out, end - at);
-		u8 *p = kt_buf_room(out, end - at);
-		if (!p)
-			return;
-		for (unsigned i = at; i < end; i++)
-			p[i - at] = from[i] ^ to[i];
-		out->len += end - at;
+		kt_buf_varint(runs, at - done);
+		kt_buf_varint(runs, end - at);
+		kt_buf_put(bytes, to + at, end - at);
 		done = end;
 	}
 }
 
-bool kt_page_delta_apply(u8 *page, const u8 *delta, size_t n)
+bool kt_page_delta_apply(u8 *page, struct kt_rd runs, struct kt_rd *bytes)
 {
-	struct kt_rd r = kt_rd_of(delta, n);
 	u64 at = 0;
 
-	while (kt_rd_left(&r)) {
-		u64 skip = kt_rd_varint(&r), len = kt_rd_varint(&r);
-		if (r.bad || skip > KT_PAGE - at || len > KT_PAGE - at - skip)
+	while (kt_rd_left(&runs)) {
+		u64 skip = kt_rd_varint(&runs), len = kt_rd_varint(&runs);
+		if (runs.bad || skip > KT_PAGE - at || len > KT_PAGE - at - skip)
 			return false;
-		const u8 *p = kt_rd_bytes(&r, (size_t)len);
+		const u8 *p = kt_rd_bytes(bytes, (size_t)len);
 		if (!p)
 			return false;
-		at += skip;
-		for (u64 i = 0; i < len; i++)
-			page[at + i] ^= p[i];
-		at += len;
+		memcpy(page + at + skip, p, (size_t)len);
+		at += skip + len;
 	}
 	return true;
 }
@@ -170,39 +162,77 @@ void kt_page_write(u8 *page, u64 gpa, const struct kt_access *a)
 		page[in + i] = a->data[(off + i) % a->elem];
 }
 
-int kt_pages_data(const struct kt_page_list *list, u32 index, struct kt_rd blob, struct kt_zst *z, struct kt_buf *out,
-                  const char *what, struct kt_err *err)
+/* Bytes that a run list takes out of a group's bytes. */
+static size_t bytes_of(struct kt_rd runs)
 {
-	struct kt_buf raw = { 0 };
-	u64 skip = 0, want = list->e[index].size;
+	u64 sum = 0;
+
+	while (kt_rd_left(&runs)) {
+		kt_rd_varint(&runs);
+		u64 len = kt_rd_varint(&runs);
+		sum += len > KT_PAGE ? KT_PAGE + 1 : len; /* too long: whoever applies it says so */
+	}
+	return (size_t)sum;
+}
+
+static bool has_data(const struct kt_page_entry *e)
+{
+	return e->kind == KT_PAGE_DELTA || e->kind == KT_PAGE_FULL;
+}
+
+/* Within the open group: over the entries before, then the one asked for. */
+static bool apply_in(const struct kt_page_list *list, u32 first, u32 index, struct kt_rd runs, struct kt_rd bytes, u8 *page)
+{
+	for (u32 i = first; i <= index; i++) {
+		const struct kt_page_entry *e = &list->e[i];
+		if (!has_data(e))
+			continue;
+		const u8 *r = kt_rd_bytes(&runs, e->size); /* 0 for a whole page */
+		if (!r)
+			return false;
+		struct kt_rd own = kt_rd_of(r, e->size);
+		if (i == index && e->kind == KT_PAGE_DELTA)
+			return kt_page_delta_apply(page, own, &bytes);
+		const u8 *p = kt_rd_bytes(&bytes, e->kind == KT_PAGE_FULL ? (size_t)KT_PAGE : bytes_of(own));
+		if (!p)
+			return false;
+		if (i == index)
+			memcpy(page, p, KT_PAGE);
+	}
+	return true;
+}
+
+int kt_pages_apply(const struct kt_page_list *list, u32 index, struct kt_rd blob, struct kt_zst *z, u8 *page, const char *what,
+                   struct kt_err *err)
+{
+	struct kt_buf runs = { 0 }, bytes = { 0 };
+	u32 first = 0;
 	int rc = 0;
 
-	for (u32 i = 0; i < index; i++)
-		skip += list->e[i].size;
-	/* Groups are cut behind an entry, so an entry lies in one group; the ones before are skipped packed. */
-	while (!rc && want) {
-		struct kt_rd size_of = blob;
-		kt_rd_u8(&size_of);
-		u64 raw_size = kt_rd_varint(&size_of);
-		if (size_of.bad || raw_size > KT_PAGE_GROUP + KT_PAGE) {
-			rc = kt_fail(err, KT_E_CORRUPT, "%s: its pages end before entry %u", what, index);
-			break;
-		}
-		rc = kt_unseal(z, &blob, KT_PAGE_GROUP + KT_PAGE, &raw, what, err);
-		if (rc)
-			break;
-		if (skip >= raw.len) {
-			skip -= raw.len;
-			continue;
-		}
-		if (want > raw.len - skip)
-			rc = kt_fail(err, KT_E_CORRUPT, "%s: the data of page entry %u is cut", what, index);
-		else
-			kt_buf_put(out, raw.data + skip, (size_t)want);
-		break;
+	if (!has_data(&list->e[index])) {
+		if (list->e[index].kind == KT_PAGE_ZERO)
+			memset(page, 0, KT_PAGE);
+		return 0;
 	}
-	kt_buf_free(&raw);
-	if (!rc && out->failed)
-		return kt_fail(err, KT_E_NOMEM, "%s: no memory for a page", what);
+	for (;;) { /* groups before the one that holds it are skipped packed */
+		u64 n = kt_rd_varint(&blob);
+		u32 next = first;
+		for (u64 left = n; left && next < list->n; next++)
+			left -= has_data(&list->e[next]);
+		if (blob.bad || !n || n > list->n)
+			return kt_fail(err, KT_E_CORRUPT, "%s: its groups end before page 0x%llx", what, (unsigned long long)list->e[index].page << KT_PAGE_SHIFT);
+		if (index < next)
+			break;
+		kt_seal_skip(&blob);
+		kt_seal_skip(&blob);
+		first = next;
+	}
+	rc = kt_unseal(z, &blob, 2 * (KT_PAGE_GROUP + KT_PAGE), &runs, what, err);
+	if (!rc)
+		rc = kt_unseal(z, &blob, KT_PAGE_GROUP + KT_PAGE, &bytes, what, err);
+	if (!rc && !apply_in(list, first, index, kt_rd_of(runs.data, runs.len), kt_rd_of(bytes.data, bytes.len), page))
+		rc = kt_fail(err, KT_E_CORRUPT, "%s: the data of page 0x%llx contradict themselves", what, (unsigned long long)list->e[index].page << KT_PAGE_SHIFT);
+	kt_buf_free(&runs);
+	kt_buf_free(&bytes);
 	return rc;
 }

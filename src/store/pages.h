@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Guest memory as versions of 4 KiB pages. A chunk that writes a page leaves one version of it: the page at the chunk's
- * end, as an XOR with the version before or whole. While writing, a hash per page says what the trace believes it holds;
+ * end, as the bytes that differ from the version before, or whole. While writing, a hash per page says what the trace believes it holds;
  * what the guest's memory really held when a page is touched must agree (the audit). */
 #ifndef KT_PAGES_H
 #define KT_PAGES_H
@@ -8,11 +8,11 @@
 #include "base/zst.h"
 #include "store/chunk.h"
 
-enum { KT_PAGE = 4096, KT_PAGE_SHIFT = 12, KT_PAGE_DEPTH = 16, KT_PAGE_DELTA_MAX = 1024, KT_PAGE_GROUP = 65536 };
+enum { KT_PAGE = 4096, KT_PAGE_SHIFT = 12, KT_PAGE_DEPTH = 16, KT_PAGE_DELTA_MAX = 3072, KT_PAGE_GROUP = 65536 };
 enum { KT_EXTENT = 65536, KT_EXTENT_SHIFT = 16, KT_RAM_MAX = 8 };
 
 enum kt_page_kind { /* stands in trace files */
-	KT_PAGE_DELTA = 0, /* XOR with version `back` */
+	KT_PAGE_DELTA = 0, /* bytes that differ from version `back` */
 	KT_PAGE_FULL = 1,  /* 4096 bytes */
 	KT_PAGE_ZERO = 2,  /* all zero: no data */
 	KT_PAGE_SAME = 3   /* written, and its content is again what it was */
@@ -21,7 +21,7 @@ enum kt_page_kind { /* stands in trace files */
 struct kt_page_entry {
 	u64 page;  /* gpa >> 12 */
 	u32 back;  /* DELTA, SAME: chunks back to the version it builds on; 0: the content before any version (initial, audit) */
-	u32 size;  /* bytes of raw data in the groups */
+	u32 size;  /* DELTA: bytes of its run list */
 	u8 kind;   /* enum kt_page_kind */
 };
 struct kt_page_list {
@@ -35,10 +35,10 @@ void kt_page_list_put(struct kt_buf *out, const struct kt_page_list *l);
 int kt_page_list_get(struct kt_rd *r, struct kt_page_list *l, const char *what, struct kt_err *err);
 const struct kt_page_entry *kt_page_list_find(const struct kt_page_list *l, u64 page);
 
-/* Appends the XOR of two pages as runs: varint zeros skipped, varint length, bytes. */
-void kt_page_delta_put(struct kt_buf *out, const u8 *from, const u8 *to);
-/* Applies one. false: it leaves the page or is cut short. */
-bool kt_page_delta_apply(u8 *page, const u8 *delta, size_t n);
+/* Appends how `to` differs from `from`: runs (varint bytes alike, varint length) and the runs' bytes in `to`. */
+void kt_page_delta_put(struct kt_buf *runs, struct kt_buf *bytes, const u8 *from, const u8 *to);
+/* Lays the runs of a delta over a page; takes what they need from `bytes`. false: they leave the page, or bytes lack. */
+bool kt_page_delta_apply(u8 *page, struct kt_rd runs, struct kt_rd *bytes);
 /* Does a write access to the part of it that lies in the page at gpa; other spaces and reads do nothing. */
 void kt_page_write(u8 *page, u64 gpa, const struct kt_access *a);
 bool kt_page_is_zero(const u8 *page);
@@ -90,8 +90,8 @@ typedef int kt_page_miss_fn(void *ctx, u64 page, const u8 *content, u32 checked,
 /* Turns the set into versions of chunk `seq`: fills `list` and appends the pages blob (empty if no data). Updates `p`. */
 int kt_pages_build(struct kt_pages *p, struct kt_page_set *s, u32 seq, struct kt_zst *z, struct kt_page_list *list, struct kt_buf *blob,
                    kt_page_miss_fn *miss, void *ctx, struct kt_err *err);
-/* Reads group after group of a pages blob: the raw bytes of entry `index` of the list, appended to out. */
-int kt_pages_data(const struct kt_page_list *list, u32 index, struct kt_rd blob, struct kt_zst *z, struct kt_buf *out,
-                  const char *what, struct kt_err *err);
+/* Makes the version that entry `index` of the list says out of the one it builds on (in `page`). */
+int kt_pages_apply(const struct kt_page_list *list, u32 index, struct kt_rd blob, struct kt_zst *z, u8 *page, const char *what,
+                   struct kt_err *err);
 
 #endif

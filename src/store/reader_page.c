@@ -124,28 +124,16 @@ static int newest(struct kt_reader *r, u64 page, u64 from, struct version *v, st
 
 static int apply(struct kt_reader *r, const struct version *v, u8 *to, struct kt_err *err)
 {
-	struct kt_buf data = { 0 };
 	struct kt_chunk *c;
 	char what[64];
-	int rc;
+	int rc = kt_reader_light_pages(r, v->seq, &c, err);
 
-	if (v->e.kind == KT_PAGE_ZERO) {
-		memset(to, 0, KT_PAGE);
-		return 0;
-	}
-	rc = kt_reader_light_pages(r, v->seq, &c, err);
 	if (rc)
 		return rc;
 	snprintf(what, sizeof what, "chunk %llu, pages", (unsigned long long)v->seq);
-	const struct kt_page_entry *e = kt_page_list_find(&c->pages, v->e.page);
-	u32 index = (u32)(e - c->pages.e); /* it was found in this list before */
-	rc = kt_pages_data(&c->pages, index, kt_rd_of(c->page_blob.data, c->page_blob.len), r->zst, &data, what, err);
-	if (!rc && v->e.kind == KT_PAGE_FULL)
-		memcpy(to, data.data, KT_PAGE); /* its size is 4096 by the list's own check */
-	else if (!rc && !kt_page_delta_apply(to, data.data, data.len))
-		rc = kt_fail(err, KT_E_CORRUPT, "%s: a delta of page 0x%llx leaves its page", what, (unsigned long long)v->e.page);
+	u32 index = (u32)(kt_page_list_find(&c->pages, v->e.page) - c->pages.e); /* it was found in this list before */
+	rc = kt_pages_apply(&c->pages, index, kt_rd_of(c->page_blob.data, c->page_blob.len), r->zst, to, what, err);
 	kt_chunk_put(c);
-	kt_buf_free(&data);
 	return rc;
 }
 

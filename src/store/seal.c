@@ -70,3 +70,15 @@ int kt_unseal(struct kt_zst *z, struct kt_rd *in, size_t max, struct kt_buf *out
 	out->len = (size_t)raw;
 	return 0;
 }
+
+void kt_seal_skip(struct kt_rd *in)
+{
+	u8 method = kt_rd_u8(in);
+	u64 raw = kt_rd_varint(in), size = method == METHOD_ZSTD ? kt_rd_varint(in) : raw;
+
+	kt_rd_u64(in);
+	if (size > kt_rd_left(in))
+		in->bad = true;
+	else
+		kt_rd_bytes(in, (size_t)size);
+}

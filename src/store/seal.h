@@ -15,6 +15,9 @@ int kt_seal(struct kt_zst *z, const void *raw, size_t n, struct kt_buf *out, str
  * ("chunk 3, idx"). -KT_E_CORRUPT, -KT_E_NOMEM. */
 int kt_unseal(struct kt_zst *z, struct kt_rd *in, size_t max, struct kt_buf *out, const char *what, struct kt_err *err);
 
+/* Passes over one; in->bad if it is cut short. */
+void kt_seal_skip(struct kt_rd *in);
+
 /* XXH3-64 of n bytes, as stored in the file. */
 u64 kt_hash64(const void *p, size_t n);
 /* XXH3-128 of n bytes in canonical (big-endian) form. */

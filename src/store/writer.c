@@ -99,6 +99,7 @@ void kt_writer_free(struct kt_writer *w)
 	kt_dict_destroy(w->dict);
 	kt_encoder_destroy(w->encoder);
 	kt_zst_destroy(w->zst);
+	kt_zst_destroy(w->fast);
 	kt_digest_destroy(w->digest);
 	kt_pages_destroy(w->pages);
 	kt_page_set_free(&w->set);

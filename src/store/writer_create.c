@@ -130,7 +130,7 @@ static bool scan_extent(struct kt_writer *w, const struct kt_writer_head *h, uns
 static int put_extent(struct kt_writer *w, sqlite3_stmt *st, u64 id, const u8 *buf, struct kt_buf *sealed, struct kt_err *err)
 {
 	kt_buf_clear(sealed);
-	int rc = kt_seal(w->zst, buf, KT_EXTENT, sealed, err);
+	int rc = kt_seal(w->fast, buf, KT_EXTENT, sealed, err);
 	if (rc)
 		return rc;
 	sqlite3_bind_int64(st, 1, (s64)id);
@@ -318,13 +318,14 @@ static int allocate(struct kt_writer *w, const struct kt_writer_head *h, struct 
 	w->dict = kt_dict_create();
 	w->encoder = kt_encoder_create(h->arch);
 	w->zst = kt_zst_create(KT_ZSTD_LEVEL);
+	w->fast = kt_zst_create(KT_ZSTD_FAST);
 	w->digest = kt_digest_create(h->arch, w->first);
 	w->pages = kt_pages_create(ram, h->nram);
 	w->local = calloc(KT_CHUNK_STEPS, sizeof *w->local);
 	w->zone.rpage = calloc(RPAGES, sizeof *w->zone.rpage);
 	w->rpage_slot = calloc(RPAGE_SLOTS, sizeof *w->rpage_slot);
 	if (!kt_raw_chunk_init(&w->raw[0], h->arch, &h->limits) || !kt_raw_chunk_init(&w->raw[1], h->arch, &h->limits) || !w->dict ||
-	    !w->encoder || !w->zst || !w->digest || !w->pages || !w->local || !w->zone.rpage || !w->rpage_slot)
+	    !w->encoder || !w->zst || !w->fast || !w->digest || !w->pages || !w->local || !w->zone.rpage || !w->rpage_slot)
 		return kt_fail(err, KT_E_NOMEM, "no memory to record");
 	return 0;
 }

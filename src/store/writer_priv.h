@@ -17,7 +17,9 @@
 #include "store/writer.h"
 #include "store/zone.h"
 
-enum { KT_ZSTD_LEVEL = 9, KT_CONSOLES = 3, KT_CONSOLE_PIECE = 512 };
+/* Blobs of a usual chunk are small, and its steps took a hundred times longer than level 15 does. What may be large (memory,
+ * chunks that write very many pages) takes a fast level, lest the stepping thread wait. */
+enum { KT_ZSTD_LEVEL = 15, KT_ZSTD_FAST = 3, KT_MANY_PAGES = 96, KT_CONSOLE_PIECE = 512 };
 
 struct kt_console_piece {
 	u64 step;
@@ -81,7 +83,7 @@ struct kt_writer {
 
 	/* the writing thread's */
 	struct kt_encoder *encoder;
-	struct kt_zst *zst;
+	struct kt_zst *zst, *fast;
 	struct kt_digest *digest;
 	struct kt_pages *pages;
 	struct kt_page_set set;

@@ -25,25 +25,28 @@ static u64 rnd(u64 n)
 static void delta_bytes(void **state)
 {
 	static u8 a[KT_PAGE], b[KT_PAGE];
-	struct kt_buf d = { 0 };
+	struct kt_buf runs = { 0 }, bytes = { 0 };
 
-	kt_page_delta_put(&d, a, b);
-	assert_int_equal(d.len, 0); /* equal pages: nothing */
+	kt_page_delta_put(&runs, &bytes, a, b);
+	assert_int_equal(runs.len + bytes.len, 0); /* equal pages: nothing */
 	b[300] = 0x11;
 	b[302] = 0x22; /* one run: a gap of one is cheaper within it */
 	b[4095] = 0xff;
-	kt_page_delta_put(&d, a, b);
-	/* skip 300 = ac 02, length 3, 11 00 22; skip 4095 - 303 = 3792 = d0 1d, length 1, ff */
-	static const u8 want[] = { 0xac, 0x02, 3, 0x11, 0, 0x22, 0xd0, 0x1d, 1, 0xff };
-	assert_int_equal(d.len, sizeof want);
-	assert_memory_equal(d.data, want, sizeof want);
-	kt_buf_free(&d);
+	kt_page_delta_put(&runs, &bytes, a, b);
+	/* skip 300 = ac 02, length 3; skip 4095 - 303 = 3792 = d0 1d, length 1 */
+	static const u8 want[] = { 0xac, 0x02, 3, 0xd0, 0x1d, 1 }, want_bytes[] = { 0x11, 0, 0x22, 0xff };
+	assert_int_equal(runs.len, sizeof want);
+	assert_memory_equal(runs.data, want, sizeof want);
+	assert_int_equal(bytes.len, sizeof want_bytes);
+	assert_memory_equal(bytes.data, want_bytes, sizeof want_bytes);
+	kt_buf_free(&runs);
+	kt_buf_free(&bytes);
 }
 
 static void delta_round_trip(void **state)
 {
 	static u8 a[KT_PAGE], b[KT_PAGE], c[KT_PAGE];
-	struct kt_buf d = { 0 };
+	struct kt_buf runs = { 0 }, bytes = { 0 };
 
 	for (unsigned i = 0; i < 2000; i++) {
 		for (unsigned k = 0; k < KT_PAGE; k++)
@@ -51,35 +54,46 @@ static void delta_round_trip(void **state)
 		memcpy(b, a, KT_PAGE);
 		for (u64 n = rnd(i % 50 + 1); n--;)
 			memset(b + rnd(KT_PAGE - 64), (int)rnd(256), rnd(64));
-		kt_buf_clear(&d);
-		kt_page_delta_put(&d, a, b);
+		kt_buf_clear(&runs);
+		kt_buf_clear(&bytes);
+		kt_page_delta_put(&runs, &bytes, a, b);
 		memcpy(c, a, KT_PAGE);
-		assert_true(kt_page_delta_apply(c, d.data, d.len));
+		struct kt_rd left = kt_rd_of(bytes.data, bytes.len);
+		assert_true(kt_page_delta_apply(c, kt_rd_of(runs.data, runs.len), &left));
+		assert_int_equal(kt_rd_left(&left), 0);
 		assert_memory_equal(b, c, KT_PAGE);
-		assert_true(kt_page_delta_apply(c, d.data, d.len)); /* XOR: it also goes back */
-		assert_memory_equal(a, c, KT_PAGE);
 	}
-	kt_buf_free(&d);
+	kt_buf_free(&runs);
+	kt_buf_free(&bytes);
+}
+
+static bool apply(u8 *page, const u8 *runs, size_t nruns, size_t nbytes)
+{
+	static const u8 bytes[KT_PAGE] = { 0xaa };
+	struct kt_rd left = kt_rd_of(bytes, nbytes);
+	return kt_page_delta_apply(page, kt_rd_of(runs, nruns), &left);
 }
 
 static void hostile_deltas(void **state)
 {
 	static u8 page[KT_PAGE];
-	static const u8 beyond[] = { 0xff, 0x1f, 2, 1, 1 };  /* skip 4095, length 2 */
-	static const u8 cut[] = { 0, 4, 1, 2, 3 };           /* length 4, three bytes */
-	static const u8 far[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1, 1 };
-	static const u8 last[] = { 0xff, 0x1f, 1, 0xaa };
+	static const u8 beyond[] = { 0xff, 0x1f, 2 };  /* skip 4095, length 2 */
+	static const u8 four[] = { 0, 4 };
+	static const u8 far[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1 };
+	static const u8 last[] = { 0xff, 0x1f, 1 };
 
-	assert_false(kt_page_delta_apply(page, beyond, sizeof beyond));
-	assert_false(kt_page_delta_apply(page, cut, sizeof cut));
-	assert_false(kt_page_delta_apply(page, far, sizeof far));
-	assert_true(kt_page_delta_apply(page, last, sizeof last));
+	assert_false(apply(page, beyond, sizeof beyond, 100));
+	assert_true(apply(page, four, sizeof four, 4));
+	assert_false(apply(page, four, sizeof four, 3));
+	assert_false(apply(page, four, 1, 4));
+	assert_false(apply(page, far, sizeof far, 100));
+	assert_true(apply(page, last, sizeof last, 1));
 	assert_int_equal(page[4095], 0xaa);
 	for (unsigned i = 0; i < 100000; i++) {
 		u8 junk[24];
 		for (unsigned k = 0; k < sizeof junk; k++)
 			junk[k] = (u8)rnd(256);
-		kt_page_delta_apply(page, junk, rnd(sizeof junk)); /* whatever it says, it stays within the page */
+		apply(page, junk, rnd(sizeof junk), rnd(KT_PAGE)); /* whatever it says, it stays within the page */
 	}
 }
 
@@ -123,7 +137,7 @@ static void writes_in_a_page(void **state)
 
 static void lists(void **state)
 {
-	struct kt_page_entry e[] = { { 0, 0, 4096, KT_PAGE_FULL }, { 1, 3, 17, KT_PAGE_DELTA }, { 1ull << 50, 0, 0, KT_PAGE_ZERO },
+	struct kt_page_entry e[] = { { 0, 0, 0, KT_PAGE_FULL }, { 1, 3, 17, KT_PAGE_DELTA }, { 1ull << 50, 0, 0, KT_PAGE_ZERO },
 		                     { (1ull << 50) + 9, 700, 0, KT_PAGE_SAME } };
 	struct kt_page_list l = { e, 4, 4 }, got = { 0 };
 	struct kt_buf b = { 0 };
@@ -207,13 +221,10 @@ static unsigned chunk_writes(struct world *w, u32 at, u32 n, u8 with)
 	assert_int_equal(kt_pages_build(w->p, &w->set, w->seq++, w->z, &w->list, &w->blob, count_miss, w, &err), 0);
 	assert_int_equal(w->list.n, 1);
 	assert_int_equal(w->list.e[0].page, 5);
-	if (w->list.e[0].kind == KT_PAGE_FULL) {
-		struct kt_buf data = { 0 };
-		assert_int_equal(kt_pages_data(&w->list, 0, kt_rd_of(w->blob.data, w->blob.len), w->z, &data, "test", &err), 0);
-		assert_int_equal(data.len, KT_PAGE);
-		assert_memory_equal(data.data, w->page, KT_PAGE);
-		kt_buf_free(&data);
-	}
+	u8 page[KT_PAGE];
+	memcpy(page, w->raw.page[0].before, KT_PAGE);
+	assert_int_equal(kt_pages_apply(&w->list, 0, kt_rd_of(w->blob.data, w->blob.len), w->z, page, "test", &err), 0);
+	assert_memory_equal(page, w->page, KT_PAGE);
 	return w->list.e[0].kind;
 }
 
@@ -230,8 +241,8 @@ static void forms(void **state)
 	assert_int_equal(chunk_writes(&w, 2000, 8, 1), KT_PAGE_SAME);
 	assert_int_equal(chunk_writes(&w, 2000, 8, 2), KT_PAGE_DELTA);
 	assert_int_equal(w.list.e[0].back, 2); /* not on the one that is none */
-	assert_int_equal(chunk_writes(&w, 1000, 1022, 7), KT_PAGE_FULL); /* 1022 bytes, and 4 that say where: over 1 KiB */
-	assert_int_equal(chunk_writes(&w, 1000, 1000, 9), KT_PAGE_DELTA);
+	assert_int_equal(chunk_writes(&w, 1000, 3069, 7), KT_PAGE_FULL); /* 3,069 bytes, and 4 that say where: over 3 KiB */
+	assert_int_equal(chunk_writes(&w, 1000, 3068, 9), KT_PAGE_DELTA);
 	assert_int_equal(chunk_writes(&w, 0, KT_PAGE, 0), KT_PAGE_ZERO);
 	assert_int_equal(w.blob.len, 0); /* zeros cost nothing */
 	assert_int_equal(chunk_writes(&w, 0, 1, 1), KT_PAGE_DELTA);
@@ -274,7 +285,6 @@ static void groups(void **state)
 	static const u64 regs[KT_REGS_MAX];
 	static u8 want[N][KT_PAGE];
 	struct world w = { .z = kt_zst_create(3) };
-	struct kt_buf data = { 0 };
 	struct kt_err err;
 
 	w.p = kt_pages_create(&ram, 1);
@@ -294,18 +304,13 @@ static void groups(void **state)
 	assert_int_equal(w.list.n, N);
 	for (unsigned i = 0; i < N; i++) {
 		u8 page[KT_PAGE] = { 0 };
-		kt_buf_clear(&data);
-		assert_int_equal(kt_pages_data(&w.list, i, kt_rd_of(w.blob.data, w.blob.len), w.z, &data, "test", &err), 0);
-		assert_int_equal(data.len, w.list.e[i].size);
-		if (w.list.e[i].kind == KT_PAGE_FULL)
-			memcpy(page, data.data, KT_PAGE);
-		else
-			assert_true(kt_page_delta_apply(page, data.data, data.len));
+		assert_int_equal(w.list.e[i].kind, i % 3 ? KT_PAGE_FULL : KT_PAGE_DELTA);
+		assert_int_equal(kt_pages_apply(&w.list, i, kt_rd_of(w.blob.data, w.blob.len), w.z, page, "test", &err), 0);
 		assert_memory_equal(page, want[i], KT_PAGE);
 	}
-	kt_buf_clear(&data);
-	assert_int_equal(kt_pages_data(&w.list, N - 1, kt_rd_of(w.blob.data, w.blob.len / 2), w.z, &data, "test", &err), -KT_E_CORRUPT);
-	kt_buf_free(&data);
+	u8 page[KT_PAGE];
+	for (size_t n = 0; n < w.blob.len; n += 97)
+		assert_int_equal(kt_pages_apply(&w.list, N - 1, kt_rd_of(w.blob.data, n), w.z, page, "test", &err), -KT_E_CORRUPT);
 	world_deinit(&w);
 }
 
