@@ -399,6 +399,33 @@ static void test_fpu(void **state)
 	done();
 }
 
+static void test_numbers(void **state)
+{
+	run(&numbers, false, VM_END_EXIT);
+	const u64 *r = t.vm->c.r;
+	double d[2], st;
+	u32 v;
+
+	memcpy(d, x86_ram(&t.vm->c, 0x30000, 16), 16);
+	assert_true(d[0] == 7.0 && d[1] == 196.0);
+	assert_int_equal(r[X86_r10] & 0xff, 1);
+	assert_int_equal(r[X86_r11], 196);
+	assert_int_equal(r[X86_r12], 15);
+	assert_int_equal(r[X86_r13], 0x4068); /* 196.0 = 4068800000000000 */
+	memcpy(&v, x86_ram(&t.vm->c, 0x30010, 4), 4);
+	assert_int_equal(v, 0x1f84); /* divide by zero: its flag beside the reset state's masks */
+	memcpy(&v, x86_ram(&t.vm->c, 0x30018, 4), 4);
+	assert_int_equal(v, 4); /* 4.14 rounded to nearest */
+	assert_memory_equal(x86_ram(&t.vm->c, 0x30020, 10), "\0\0\0\0\0\0\0\x80\x01\x40", 10);
+	assert_int_equal(r[X86_r14], 0x02040608);
+	/* TOP = 6; R6 zero (01), R7 valid (00), the others empty (11); inexact (PE) from the rounding stays */
+	assert_memory_equal(x86_ram(&t.vm->c, 0x30040, 28),
+	                    "\x7f\x03\xff\xff\x20\x30\xff\xff\xff\x1f\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff", 28);
+	memcpy(&st, x86_ram(&t.vm->c, 0x30100, 8), 8);
+	assert_true(st == 1.0);
+	done();
+}
+
 static void test_shadow(void **state)
 {
 	run(&shadow, false, VM_END_EXIT);
@@ -639,6 +666,7 @@ int main(void)
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_self_modifying),
 		cmocka_unit_test(test_fpu),
+		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_shadow),
 		cmocka_unit_test(test_guest_debug),
 		cmocka_unit_test(test_real_mode),

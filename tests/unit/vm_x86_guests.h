@@ -108,6 +108,17 @@ GUEST(fpu, 64,
       "fninit\n pushq $0x27f\n fldcw (%rsp)\n pop %rax\n"
       "fxrstor 0x31000\n fnstcw 0x30002\n fwait\n" FINISH);
 
+/* Arithmetic that KVM's emulator lacks: SSE with general registers, flags and memory; x87; MMX; the x87 environment. */
+GUEST(numbers, 64,
+      "mov %cr4, %rax\n or $0x600, %eax\n mov %rax, %cr4\n fninit\n"
+      "mov $7, %r9d\n cvtsi2sd %r9d, %xmm9\n movsd %xmm9, 0x30000\n addsd 0x30000, %xmm9\n mulsd %xmm9, %xmm9\n movsd %xmm9, 0x30008\n"
+      "ucomisd 0x30000, %xmm9\n seta %r10b\n"
+      "cvttsd2si %xmm9, %r11\n pxor %xmm0, %xmm0\n pcmpeqd %xmm1, %xmm1\n movmskps %xmm1, %r12d\n pextrw $3, %xmm9, %r13d\n"
+      "divsd %xmm0, %xmm9\n stmxcsr 0x30010\n"
+      "fld1\n fldpi\n faddp\n fistpl 0x30018\n fildl 0x30018\n fstpt 0x30020\n"
+      "mov $0x01020304, %eax\n movd %eax, %mm2\n paddb %mm2, %mm2\n movd %mm2, %r14d\n emms\n"
+      "fld1\n fldz\n fnstenv 0x30040\n fnsave 0x30080\n fldenv 0x30040\n frstor 0x30080\n fxch\n fstpl 0x30100\n" FINISH);
+
 /* A pending interrupt is not taken behind sti, nor behind mov ss. */
 GUEST(shadow, 64,
       LIDT GATE(0x20, "1f")

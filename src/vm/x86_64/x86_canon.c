@@ -68,7 +68,8 @@ void x86_canonicalise(struct vm *vm, const struct x86_insn *i)
 		c->r[X86_rflags] = flags;
 		c->dirty |= X86_DIRTY_HOT;
 	}
-	if (i->k.desc.op == KT_OP_BSF || i->k.desc.op == KT_OP_BSR) {
+	u8 op = i->k.desc.op;
+	if (op == KT_OP_BSF || op == KT_OP_BSR || op == KT_OP_CMPXCHG) {
 		if (memcmp(c->r, vm->ev, 8 * X86_rip))
 			c->dirty |= X86_DIRTY_HOT;
 		memcpy(c->r, vm->ev, 8 * X86_rip);

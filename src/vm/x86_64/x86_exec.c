@@ -17,7 +17,9 @@ static const u8 methods[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(PREFETCH)] = X86_M_ADVANCE, [M(PREFETCHW)] = X86_M_ADVANCE, [M(PREFETCHWT1)] = X86_M_ADVANCE,
 	[M(PREFETCHNTA)] = X86_M_ADVANCE, [M(PREFETCHT0)] = X86_M_ADVANCE, [M(PREFETCHT1)] = X86_M_ADVANCE,
 	[M(PREFETCHT2)] = X86_M_ADVANCE, [M(CLFLUSH)] = X86_M_ADVANCE, [M(CLFLUSHOPT)] = X86_M_ADVANCE, [M(CLWB)] = X86_M_ADVANCE,
-	[M(FWAIT)] = X86_M_ADVANCE, [M(FNOP)] = X86_M_ADVANCE, /* #NM and #MF are predicted */
+	[M(FWAIT)] = X86_M_ADVANCE, [M(FNOP)] = X86_M_ADVANCE, [M(BOUND)] = X86_M_ADVANCE,
+	[M(FENI8087_NOP)] = X86_M_ADVANCE, [M(FDISI8087_NOP)] = X86_M_ADVANCE, [M(FSETPM287_NOP)] = X86_M_ADVANCE,
+	/* #NM, #MF and #BR are predicted */
 	[M(WBINVD)] = X86_M_ADVANCE, [M(INVD)] = X86_M_ADVANCE,
 	/* TF of a TF-based host would show in the pushed image. */
 	[M(PUSHF)] = X86_M_EVAL, [M(PUSHFD)] = X86_M_EVAL, [M(PUSHFQ)] = X86_M_EVAL,
@@ -33,6 +35,13 @@ static bool is_string(u8 op)
 	return op >= KT_OP_MOVS && op <= KT_OP_OUTS;
 }
 
+static bool pushes_segment(const struct x86_insn *i)
+{
+	u8 op = i->opcode;
+
+	return i->opcode_map == 0 ? op == 0x06 || op == 0x0e || op == 0x16 || op == 0x1e : i->opcode_map == 1 && (op == 0xa0 || op == 0xa8);
+}
+
 void x86_exec_classify(const struct vm *vm, struct x86_code *code)
 {
 	const struct x86_insn *i = &code->i;
@@ -41,14 +50,20 @@ void x86_exec_classify(const struct vm *vm, struct x86_code *code)
 
 	code->method = m <= ZYDIS_MNEMONIC_MAX_VALUE ? methods[m] : X86_M_CANNOT;
 	code->debug_skip = false;
+	/* cmpxchg that fails leaves a 32-bit register destination alone (KVM's emulator clears its upper half) */
+	code->canon = i->flags_undefined || i->k.desc.op == KT_OP_BSF || i->k.desc.op == KT_OP_BSR || i->k.desc.op == KT_OP_CMPXCHG;
 	code->shim = x86_shim_of(i, &code->debug_skip);
 	if (code->shim)
 		code->method = X86_M_SHIM;
 	else if (moves_cr)
 		code->method = X86_M_CONTROL; /* through KVM, which flushes translations as the CPU does */
+	else if (m == M(MOV) && i->opcode_map == 0 && i->opcode == 0x8c)
+		code->method = X86_M_EVAL; /* KVM's emulator takes REX.R for part of the segment's number */
+	else if (m == M(PUSH) && pushes_segment(i))
+		code->method = X86_M_EVAL; /* makers differ: 32-bit pushes write two bytes or four */
 	else if (is_string(i->k.desc.op) && i->prefix_rep)
 		code->method = X86_M_REP;
-	else if (code->method == X86_M_STEP && (i->is_sse || i->is_x87 || i->is_vex))
+	else if (code->method == X86_M_STEP && i->touches_fpu)
 		code->method = X86_M_BREAK;
 }
 
@@ -112,6 +127,36 @@ static int goes(const struct vm *vm, const struct x86_insn *i, u64 *to)
 	return GO_ANY;
 }
 
+static bool is_division(const struct x86_insn *i)
+{
+	return i->k.desc.op == KT_OP_DIV || i->k.desc.op == KT_OP_IDIV;
+}
+
+static bool all_ram(const struct vm *vm)
+{
+	for (unsigned k = 0; k < vm->plan.n; k++)
+		if (vm->plan.p[k].space != KT_SPACE_RAM || !vm->plan.span[k].part[0].host ||
+		    !vm->plan.span[k].part[vm->plan.span[k].n - 1].host)
+			return false;
+	return true;
+}
+
+/* Whether it faults is known only when the device has answered: never KVM's business. */
+static int divide_by_device(struct vm *vm, struct x86_code *code)
+{
+	struct x86_cpu *c = &vm->c;
+
+	if (vm->plan.n != 1 || vm->plan.p[0].write || vm->plan.p[0].size > 8)
+		return X86_CANNOT;
+	vm->loads[0] = 0;
+	x86_load(vm, 0, &vm->loads[0]);
+	memcpy(vm->ev, c->r, sizeof c->r);
+	if (!kt_desc_eval(vm->b.arch, &code->i.k.desc, vm->ev, vm->loads, vm->stores))
+		return x86_raise(vm, X86_DE, false, 0);
+	memcpy(c->r, vm->ev, X86_NHOT * 8);
+	return x86_retire(vm, code);
+}
+
 int x86_exec_eval(struct vm *vm, struct x86_code *code)
 {
 	struct x86_cpu *c = &vm->c;
@@ -122,6 +167,8 @@ int x86_exec_eval(struct vm *vm, struct x86_code *code)
 
 	if (go == GO_EITHER || go == GO_ANY)
 		return X86_CANNOT;
+	if (is_division(i) && !all_ram(vm))
+		return divide_by_device(vm, code);
 	for (unsigned k = 0; k < vm->plan.n; k++) {
 		if (vm->plan.p[k].size > 8)
 			return X86_CANNOT;
@@ -200,6 +247,8 @@ static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	if (rc == X86_CANNOT) {
 		c->step.naccess = naccess;
 		rc = x86_exec_eval(vm, code);
+		if (rc == X86_CANNOT)
+			rc = x86_lend(vm, code);
 		return rc == X86_CANNOT ? cannot(vm, code) : rc;
 	}
 	if (rc != X86_RETIRED)
@@ -217,15 +266,46 @@ static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 		x86_control_from_sregs(c, &vm->run->s.regs.sregs);
 	if (vm->tf_rules && may_be_emulated(i))
 		vm->armed = 0;
-	if (i->flags_undefined || vm->verify)
+	if (code->canon || vm->verify)
 		x86_canonicalise(vm, i);
 	return rc;
 }
 
+/* KVM does not know A20: what touches an address with bit 20 set is not for it. */
+static bool needs_a20(const struct vm *vm, const struct x86_insn *i)
+{
+	u64 bit = (i->k.pc | (i->k.pc + i->k.len - 1)) & 1 << 20;
+
+	for (unsigned k = 0; k < vm->plan.n; k++)
+		if (vm->plan.p[k].space == KT_SPACE_RAM)
+			bit |= (vm->plan.p[k].va | (vm->plan.p[k].va + vm->plan.p[k].size - 1)) & 1 << 20;
+	return bit || vm->c.r[X86_cr0] & X86_CR0_PG;
+}
+
+static int without_a20(struct vm *vm, struct x86_code *code)
+{
+	int rc = X86_CANNOT;
+
+	if (code->method == X86_M_ADVANCE)
+		return x86_retire(vm, code);
+	if (code->method == X86_M_SHIM)
+		return code->shim(vm, code);
+	if (!(vm->c.r[X86_cr0] & X86_CR0_PG))
+		rc = x86_exec_eval(vm, code);
+	if (rc != X86_CANNOT)
+		return rc;
+	x86_end(&vm->c, VM_END_UNSUPPORTED, 0, "with the A20 gate off, the instruction at %#llx touches memory that KVM would not mask",
+	        (unsigned long long)code->i.k.pc);
+	return X86_ENDED;
+}
+
 int x86_exec(struct vm *vm, struct x86_code *code, struct kt_err *err)
 {
+	const struct x86_insn *i = &code->i;
 	int rc;
 
+	if (kt_unlikely(!vm->c.a20) && needs_a20(vm, i))
+		return without_a20(vm, code);
 	switch ((enum x86_method)code->method) {
 	case X86_M_ADVANCE:
 		vm->b.counts.shims++;
@@ -236,13 +316,20 @@ int x86_exec(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	case X86_M_EVAL:
 		rc = x86_exec_eval(vm, code);
 		return rc == X86_CANNOT ? by_kvm(vm, code, err) : rc;
+	case X86_M_LEND:
+		rc = x86_lend(vm, code);
+		return rc == X86_CANNOT ? cannot(vm, code) : rc;
 	case X86_M_REP:
 		return x86_rep(vm, code, err);
 	case X86_M_STEP:
+		if (kt_unlikely(is_division(i)) && !all_ram(vm))
+			return x86_exec_eval(vm, code);
+		return by_kvm(vm, code, err);
 	case X86_M_BREAK:
 	case X86_M_CONTROL:
 		return by_kvm(vm, code, err);
-	case X86_M_SOFTINT:
+	case X86_M_SOFTINT: /* the others are delivered; this is into with OF clear */
+		return x86_retire(vm, code);
 	case X86_M_CANNOT:
 		break;
 	}

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "vm/x86_64/x86_vm.h"
 
@@ -113,6 +113,8 @@ void vm_destroy(struct vm *vm)
 	x86_kvm_stop_watchdog(vm);
 	bus_destroy(&vm->b.bus);
 	x86_kvm_destroy(vm);
+	if (vm->lend)
+		munmap(vm->lend, 4096);
 	free(vm->c.touched);
 	free(vm->c.scratch);
 	free(vm->code);

@@ -36,7 +36,14 @@ static u64 until_wrap(const struct vm *vm, const struct x86_insn *i, unsigned re
 /* How many iterations the piece has: what predict has walked, as far as the operands lie in one stretch. */
 static u64 piece(const struct vm *vm, const struct x86_insn *i)
 {
-	return KT_MIN(vm->plan.limit, KT_MIN(until_wrap(vm, i, X86_rsi), until_wrap(vm, i, X86_rdi)));
+	u8 op = i->k.desc.op;
+	u64 n = vm->plan.limit;
+
+	if (op != KT_OP_STOS && op != KT_OP_SCAS && op != KT_OP_INS)
+		n = KT_MIN(n, until_wrap(vm, i, X86_rsi));
+	if (op != KT_OP_LODS && op != KT_OP_OUTS)
+		n = KT_MIN(n, until_wrap(vm, i, X86_rdi));
+	return n;
 }
 
 /* Adds a page's part to the operand's runs. */

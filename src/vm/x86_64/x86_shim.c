@@ -450,7 +450,7 @@ x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip)
 	default:
 		break;
 	}
-	static x86_shim_fn *(*const others[])(const struct x86_insn *) = { x86_shim_fpu_of, x86_shim_enter_of, x86_shim_sys_of, x86_shim_bcd_of };
+	static x86_shim_fn *(*const others[])(const struct x86_insn *) = { x86_shim_fpu_of, x86_shim_env_of, x86_shim_enter_of, x86_shim_sys_of, x86_shim_bcd_of };
 	for (unsigned n = 0; n < KT_ARRAY_LEN(others); n++) {
 		x86_shim_fn *fn = others[n](i);
 		if (fn)

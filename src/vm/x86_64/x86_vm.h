@@ -32,6 +32,7 @@ enum x86_method {
 	X86_M_SHIM,     /* a function of ours */
 	X86_M_EVAL,     /* carried out by its descriptor */
 	X86_M_SOFTINT,  /* int n, int3, into, int1: an exception step */
+	X86_M_LEND,     /* by the CPU that we run on, outside the guest (x86_lend.c) */
 	X86_M_REP,      /* string instruction under REP */
 	X86_M_CANNOT    /* ends the recording */
 };
@@ -55,6 +56,7 @@ typedef int x86_shim_fn(struct vm *vm, struct x86_code *code);
 struct x86_code {
 	struct x86_insn i; /* first: step.insn points here */
 	u8 method;         /* enum x86_method */
+	bool canon;        /* the result may differ between hosts: x86_canonicalise */
 	bool debug_skip;   /* mov ss, pop ss: #DB traps wait for the next instruction */
 	x86_shim_fn *shim;
 };
@@ -121,6 +123,7 @@ struct vm {
 	unsigned nlater, first_access;
 	struct x86_rep_operand rep[2];
 	bool new_shadow;       /* the instruction under way casts a one-step interrupt shadow */
+	u8 *lend;              /* a page for re-encoded instructions, made on first use */
 	struct x86_slot slot[X86_SLOTS];
 	unsigned nslot;
 	u64 idle_jump;         /* ns that the clock jumped since the last step */
@@ -191,14 +194,20 @@ bool x86_peek(const struct vm *vm, unsigned k, void *to);
 /* The values that the planned reads had, from the step's records (after x86_access_before), up to 8 bytes each. */
 void x86_access_loads(const struct vm *vm, u64 *loads);
 
+/* --- x86_lend.c --- */
+/* RETIRED, FAULTED or CANNOT. */
+int x86_lend(struct vm *vm, struct x86_code *code);
+
 /* --- x86_rep.c --- */
 int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err);
 
-/* --- x86_shim.c, x86_shim_fpu.c --- */
+/* --- x86_shim.c, x86_shim_fpu.c, x86_shim_bcd.c, x86_shim_sys.c --- */
 /* The shim of an instruction, or NULL; *debug_skip is set for those that hold #DB traps back. */
 x86_shim_fn *x86_shim_of(const struct x86_insn *i, bool *debug_skip);
 x86_shim_fn *x86_shim_fpu_of(const struct x86_insn *i);
+x86_shim_fn *x86_shim_env_of(const struct x86_insn *i);
 x86_shim_fn *x86_shim_bcd_of(const struct x86_insn *i);
+x86_shim_fn *x86_shim_sys_of(const struct x86_insn *i);
 x86_shim_fn *x86_shim_enter_of(const struct x86_insn *i);
 /* The instruction is done: RIP behind it, hot registers dirty. */
 int x86_retire(struct vm *vm, const struct x86_code *code);
