@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* ENTER with a nesting level (SDM 2, ENTER): KVM's emulator has only level 0. x86_check_enter planned its words: the
- * level - 1 frame pointers that are read, then what is pushed: rBP, those pointers, the new frame pointer. */
+/* ENTER (SDM 2): KVM's emulator has only level 0, and pushes as much as the stack is wide, not the operand size.
+ * x86_check_enter planned its words: the level - 1 frame pointers that are read, then what is pushed: rBP, those pointers,
+ * the new frame pointer. */
 #include <Zydis/Zydis.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static int do_enter(struct vm *vm, struct x86_code *code)
 	const struct x86_insn *i = &code->i;
 	const u8 *b = i->k.bytes + i->k.len - 3;
 	u64 *r = vm->c.r, vals[KT_PLAN_MAX] = { 0 };
-	unsigned level = b[2] & 31, reads = level - 1, pushes = level + 1, word = i->osize;
+	unsigned level = b[2] & 31, reads = level ? level - 1 : 0, pushes = level ? level + 1 : 1, word = i->osize;
 	unsigned wide = (i->k.mode & KT_MODE_CODE) == KT_MODE_64 ? 8 : r[X86_ss_attr] & X86_ATTR_DB ? 4 : 2;
 	u64 frame = r[X86_rsp] - word;
 
@@ -43,7 +44,8 @@ static int do_enter(struct vm *vm, struct x86_code *code)
 		x86_load(vm, k, &vals[k + 1]);
 		overlay(&vm->plan, reads, k + 1, vals, k, &vals[k + 1]);
 	}
-	vals[level] = frame;
+	if (level)
+		vals[level] = frame;
 	for (unsigned k = 0; k < pushes; k++)
 		x86_store(vm, reads + k, &vals[k]);
 	r[X86_rbp] = put_wide(r[X86_rbp], frame, wide);
@@ -53,7 +55,5 @@ static int do_enter(struct vm *vm, struct x86_code *code)
 
 x86_shim_fn *x86_shim_enter_of(const struct x86_insn *i)
 {
-	bool nested = i->mnemonic == ZYDIS_MNEMONIC_ENTER && i->k.len >= 4 && i->k.bytes[i->k.len - 1] & 31;
-
-	return nested ? do_enter : NULL;
+	return i->mnemonic == ZYDIS_MNEMONIC_ENTER && i->k.len >= 4 ? do_enter : NULL;
 }
