@@ -35,7 +35,7 @@ CREATE TABLE dict (first_id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BL
 
 -- Steps first_step .. first_step + count - 1. sums: totals up to this chunk's end; idx: what is in it (instructions,
 -- pages, zone map); keys: registers at each frame's start; frames: the steps; pages: new versions of the pages it wrote;
--- devices: device state at its start, or NULL; stack: reserved for the head of the call stack, NULL.
+-- devices: device state at its start, or NULL; stack: the call stack at its start, and how deep it went.
 CREATE TABLE chunk (
   seq INTEGER PRIMARY KEY, first_step INTEGER NOT NULL UNIQUE, count INTEGER NOT NULL, sums BLOB NOT NULL,
   idx BLOB NOT NULL, keys BLOB NOT NULL, frames BLOB NOT NULL, pages BLOB, devices BLOB, stack BLOB);

@@ -11,7 +11,7 @@ enum { RPAGE_SLOTS = 1 << 14, RPAGE_MAX = RPAGE_SLOTS / 2 };
 
 static void clear(struct kt_encoded *o)
 {
-	struct kt_buf *all[] = { &o->dict, &o->sums_blob, &o->idx, &o->keys, &o->frames, &o->pages, &o->devices, &o->text };
+	struct kt_buf *all[] = { &o->dict, &o->sums_blob, &o->idx, &o->keys, &o->frames, &o->pages, &o->devices, &o->stack, &o->text };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(all); i++)
 		kt_buf_clear(all[i]);
 	for (unsigned i = 0; i < KT_SEGMENT_LEVELS; i++) {
@@ -147,6 +147,7 @@ static int walk_steps(struct kt_writer *w, const struct kt_raw_chunk *c, struct 
 
 	memcpy(regs, c->regs, sizeof regs);
 	kt_zone_begin(&w->zone, w->arch, c->regs);
+	kt_callstack_mark(w->calls);
 	for (u32 i = 0; !rc && i < c->count; i++) {
 		kt_raw_chunk_get(c, i, s, &id);
 		kt_digest_step(w->digest, s, prev);
@@ -161,6 +162,7 @@ static int walk_steps(struct kt_writer *w, const struct kt_raw_chunk *c, struct 
 					regs[s->cold[k].reg] = s->cold[k].value;
 		}
 		kt_zone_step(&w->zone, w->arch, s, prev, regs);
+		kt_callstack_step(w->calls, c->first + i, s, id ? kt_dict_get(w->dict, id) : NULL, prev[w->arch->sp], s->hot[w->arch->sp]);
 		w->sums.v[KT_SUM_INSNS + (s->kind & 3)]++;
 		if (s->naccess)
 			rc = writes_and_reads(w, s, c->first + i, err);
@@ -189,6 +191,22 @@ static int miss(void *ctx, u64 page, const u8 *content, u32 checked, struct kt_e
 	struct kt_miss *m = &o->miss[o->nmiss++];
 	*m = (struct kt_miss){ .page = page, .checked = checked };
 	return kt_seal(w->zst, content, KT_PAGE, &m->data, err);
+}
+
+/* The call stack at the chunk's start, and how it moved: what kt_callstack_put gives, then net and lowest. */
+static int walk_with_stack(struct kt_writer *w, const struct kt_raw_chunk *c, struct kt_step *s, struct kt_err *err)
+{
+	struct kt_buf raw = { 0 };
+	int rc;
+
+	kt_callstack_put(w->calls, &raw);
+	rc = walk_steps(w, c, s, err);
+	kt_buf_svarint(&raw, w->calls->net);
+	kt_buf_svarint(&raw, w->calls->lowest);
+	if (!rc)
+		rc = raw.failed ? kt_fail(err, KT_E_NOMEM, "no memory for a call stack") : kt_seal(w->zst, raw.data, raw.len, &w->out.stack, err);
+	kt_buf_free(&raw);
+	return rc;
 }
 
 static int encode_frames(struct kt_writer *w, const struct kt_raw_chunk *c, struct kt_err *err)
@@ -257,7 +275,7 @@ int kt_writer_encode(struct kt_writer *w, const struct kt_raw_chunk *c, u32 dict
 	if (!rc)
 		rc = encode_frames(w, c, err);
 	if (!rc)
-		rc = walk_steps(w, c, s, err);
+		rc = walk_with_stack(w, c, s, err);
 	if (!rc)
 		rc = kt_pages_build(w->pages, &w->set, (u32)w->seq, w->set.n > KT_MANY_PAGES ? w->fast : w->zst, &w->list, &o->pages, miss, w, err);
 	if (!rc)
@@ -276,7 +294,7 @@ int kt_writer_encode(struct kt_writer *w, const struct kt_raw_chunk *c, u32 dict
 	w->sums.v[KT_SUM_DICT_BYTES] += o->dict.len;
 	w->sums.v[KT_SUM_KEYFRAMES] += o->keys.len;
 	w->sums.v[KT_SUM_PAGES] += o->pages.len;
-	w->sums.v[KT_SUM_INDEX] += o->idx.len;
+	w->sums.v[KT_SUM_INDEX] += o->idx.len + o->stack.len;
 	for (unsigned i = 0; i < o->nseg; i++)
 		w->sums.v[KT_SUM_INDEX] += o->seg[i].ids.len + o->seg[i].pages.len;
 	w->sums.v[KT_SUM_OTHER] += o->devices.len + o->text.len;

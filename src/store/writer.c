@@ -123,6 +123,7 @@ void kt_writer_free(struct kt_writer *w)
 	free(w->local);
 	kt_seg_free(&w->keys);
 	free(w->rpage_slot);
+	free(w->calls);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->changed);
 	free(w);

@@ -11,7 +11,7 @@ int kt_writer_prepare(struct kt_writer *w, struct kt_err *err)
 		{ "BEGIN IMMEDIATE", &w->st.begin },
 		{ "COMMIT", &w->st.commit },
 		{ "INSERT INTO dict (first_id, count, data) VALUES (?, ?, ?)", &w->st.dict },
-		{ "INSERT INTO chunk (seq, first_step, count, sums, idx, keys, frames, pages, devices) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", &w->st.chunk },
+		{ "INSERT INTO chunk (seq, first_step, count, sums, idx, keys, frames, pages, devices, stack) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &w->st.chunk },
 		{ "INSERT INTO segment (level, idx, ids, pages) VALUES (?, ?, ?, ?)", &w->st.segment },
 		{ "INSERT INTO leaf (id, hash) VALUES (?, ?)", &w->st.leaf },
 		{ "INSERT INTO audit (page, step, after_step, data) VALUES (?, ?, ?, ?)", &w->st.audit },
@@ -97,6 +97,7 @@ static int put_chunk(struct kt_writer *w, const char *what, struct kt_err *err)
 	bind_buf(st, 7, &o->frames);
 	bind_buf(st, 8, &o->pages);
 	bind_buf(st, 9, &o->devices);
+	bind_buf(st, 10, &o->stack);
 	return kt_db_run(&w->db, st, what, err);
 }
 

@@ -324,9 +324,11 @@ static int allocate(struct kt_writer *w, const struct kt_writer_head *h, struct 
 	w->local = calloc(KT_CHUNK_STEPS, sizeof *w->local);
 	w->zone.rpage = calloc(RPAGES, sizeof *w->zone.rpage);
 	w->rpage_slot = calloc(RPAGE_SLOTS, sizeof *w->rpage_slot);
+	w->calls = calloc(1, sizeof *w->calls);
 	if (!kt_raw_chunk_init(&w->raw[0], h->arch, &h->limits) || !kt_raw_chunk_init(&w->raw[1], h->arch, &h->limits) || !w->dict ||
-	    !w->encoder || !w->zst || !w->fast || !w->digest || !w->pages || !w->local || !w->zone.rpage || !w->rpage_slot)
+	    !w->encoder || !w->zst || !w->fast || !w->digest || !w->pages || !w->local || !w->zone.rpage || !w->rpage_slot || !w->calls)
 		return kt_fail(err, KT_E_NOMEM, "no memory to record");
+	kt_callstack_init(w->calls, w->arch);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "store/callstack.h"
 #include "store/db.h"
 #include "store/dict.h"
 #include "store/digest.h"
@@ -19,7 +20,7 @@
 
 /* Blobs of a usual chunk are small, and its steps took a hundred times longer than level 15 does. What may be large (memory,
  * chunks that write very many pages) takes a fast level, lest the stepping thread wait. */
-enum { KT_ZSTD_LEVEL = 15, KT_ZSTD_FAST = 3, KT_MANY_PAGES = 96, KT_CONSOLE_PIECE = 512 };
+enum { KT_ZSTD_LEVEL = 15, KT_ZSTD_FAST = 7, KT_MANY_PAGES = 96, KT_CONSOLE_PIECE = 512 };
 
 struct kt_console_piece {
 	u64 step;
@@ -37,7 +38,7 @@ struct kt_encoded {
 	u64 seq;
 	u32 dict_first, dict_count;
 	struct kt_sums sums;
-	struct kt_buf dict, sums_blob, idx, keys, frames, pages, devices;
+	struct kt_buf dict, sums_blob, idx, keys, frames, pages, devices, stack;
 	struct { struct kt_buf ids, pages; } seg[KT_SEGMENT_LEVELS];
 	unsigned nseg;
 	bool has_leaf;
@@ -89,6 +90,7 @@ struct kt_writer {
 	struct kt_page_set set;
 	struct kt_page_list list;
 	struct kt_zone zone;
+	struct kt_callstack *calls;
 	struct kt_seg_list ids[KT_SEGMENT_LEVELS], written[KT_SEGMENT_LEVELS];
 	struct kt_encoded out;
 	u32 *uses, uses_cap;      /* times executed in this chunk, by id */
