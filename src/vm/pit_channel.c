@@ -220,7 +220,7 @@ static u16 current(struct pit_channel *c, s64 now)
 {
 	settle(c, now);
 	if (!c->loaded)
-		return c->pending ? 0 : c->reload;
+		return 0;
 	s64 e = elapsed(c, now), n = c->n;
 	unsigned mode = mode_of(c);
 	if (mode == 2)

@@ -373,12 +373,37 @@ static void restored(void **state)
 	machine_free(copy);
 }
 
+/* The record: version, 128 registers, index, u64 base, u32 phase, u8 weekday's skew, u64 seen. */
+static void state_refused(void **state)
+{
+	enum { REG = 1, PHASE = 1 + 128 + 1 + 8, SKEW = PHASE + 4, SEEN = SKEW + 1 };
+	struct machine *m = machine_new(NULL);
+
+	at_ns(m, 77);
+	get(m, C);
+	assert_false(takes_state(m, "mc146818", 0, 2));
+	assert_false(takes_state(m, "mc146818", REG + A, 0xa6));
+	assert_false(takes_state(m, "mc146818", REG + C, 0x01));
+	assert_false(takes_state(m, "mc146818", REG + D, 0x00));
+	assert_false(takes_state(m, "mc146818", PHASE + 3, 0x3c));
+	assert_false(takes_state(m, "mc146818", SKEW, 7));
+	assert_false(takes_state(m, "mc146818", SEEN, 78));
+	assert_false(takes_state(m, "mc146818", SEEN + 7, 0x80));
+	assert_true(takes_state(m, "mc146818", PHASE + 3, 0x3b));
+	assert_true(takes_state(m, "mc146818", SKEW, 6));
+	assert_true(takes_state(m, "mc146818", SEEN, 76));
+	/* Any base is some date. */
+	assert_true(takes_state(m, "mc146818", PHASE - 1, 0x7f));
+	assert_true(takes_state(m, "mc146818", PHASE - 1, 0x80));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calendar), cmocka_unit_test(formats), cmocka_unit_test(update_in_progress), cmocka_unit_test(setting),
 		cmocka_unit_test(divider), cmocka_unit_test(periodic), cmocka_unit_test(update_ended), cmocka_unit_test(alarms),
-		cmocka_unit_test(sizes), cmocka_unit_test(memory), cmocka_unit_test(restored),
+		cmocka_unit_test(sizes), cmocka_unit_test(memory), cmocka_unit_test(restored), cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,12 +271,38 @@ static void restored(void **state)
 	machine_free(copy);
 }
 
+/* The record: version, 32 bytes of RAM, status, command, keyboard's command, code set, last, output, number of answers, those. */
+static void state_refused(void **state)
+{
+	enum { STATUS = 33, WAITING, KBD_WAITING, CODE_SET, LAST, OUTPUT, ANSWERS, FIRST };
+	struct machine *m = machine_new(NULL);
+
+	data(m, 0xff);
+	assert_false(takes_state(m, "i8042", 0, 2));
+	assert_false(takes_state(m, "i8042", STATUS, FULL));
+	assert_false(takes_state(m, "i8042", WAITING, 0x20));
+	assert_false(takes_state(m, "i8042", WAITING, 0x80));
+	assert_false(takes_state(m, "i8042", WAITING, 0xd0));
+	assert_false(takes_state(m, "i8042", WAITING, 0xd5));
+	assert_false(takes_state(m, "i8042", CODE_SET, 0));
+	assert_false(takes_state(m, "i8042", CODE_SET, 4));
+	assert_false(takes_state(m, "i8042", ANSWERS, 1));
+	assert_false(takes_state(m, "i8042", ANSWERS, 3));
+	assert_false(takes_state(m, "i8042", ANSWERS, 17));
+	assert_false(takes_state(m, "i8042", FIRST + 1, 8));
+	assert_true(takes_state(m, "i8042", FIRST + 1, 7));
+	assert_true(takes_state(m, "i8042", WAITING, 0x7f));
+	assert_true(takes_state(m, "i8042", WAITING, 0xd4));
+	assert_true(takes_state(m, "i8042", CODE_SET, 1));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(self_tests), cmocka_unit_test(memory), cmocka_unit_test(keyboard), cmocka_unit_test(queue_is_bounded),
 		cmocka_unit_test(interrupts), cmocka_unit_test(unread_answers), cmocka_unit_test(no_mouse), cmocka_unit_test(a20), cmocka_unit_test(resets),
-		cmocka_unit_test(restored),
+		cmocka_unit_test(restored), cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -175,30 +175,39 @@ static u16 to_raw(u32 n, bool bcd)
 	return (u16)((n / 1000 % 10) << 12 | (n / 100 % 10) << 8 | (n / 10 % 10) << 4 | n % 10);
 }
 
+static void write_both(u32 *s, struct pit_channel *c, struct model *k, bool bcd, s64 t)
+{
+	u32 n = 2 + next_random(s) % (next_random(s) % 8 ? 20 : 200);
+	u16 raw = to_raw(n, bcd);
+
+	pit_channel_write(c, (u8)raw, t);
+	pit_channel_write(c, (u8)(raw >> 8), t);
+	model_count(k, n);
+}
+
+static void flip_both(struct pit_channel *c, struct model *k, s64 t)
+{
+	pit_channel_gate(c, !k->gate, t);
+	model_gate(k, !k->gate);
+}
+
 /* One life of a channel under one control word, compared at every tick. */
 static void compare_run(u32 *s, unsigned mode, bool bcd)
 {
 	struct pit_channel c;
 	struct model k = { .gate = true };
-	unsigned quiet = 0;
 
 	pit_channel_reset(&c, true);
 	pit_channel_control(&c, (u8)(0x30 | mode << 1 | bcd), 0);
 	model_control(&k, mode, bcd);
 	for (s64 t = 0; t < 400; t++) {
-		unsigned what = next_random(s) % 24;
-		if ((what == 0 && !quiet) || t == 3) {
-			u32 n = 2 + next_random(s) % (next_random(s) % 8 ? 20 : 200);
-			u16 raw = to_raw(n, bcd);
-			pit_channel_write(&c, (u8)raw, t);
-			pit_channel_write(&c, (u8)(raw >> 8), t);
-			model_count(&k, n);
-			quiet = 1; /* the chip wants one tick between two counts */
-		} else if (what == 1 && !quiet) {
-			pit_channel_gate(&c, !k.gate, t);
-			model_gate(&k, !k.gate);
-			quiet = 1;
-		}
+		unsigned what = next_random(s) % 48;
+		if (what == 2)
+			flip_both(&c, &k, t);
+		if (what < 3 || t == 3)
+			write_both(s, &c, &k, bcd, t);
+		if (what == 1 || what == 3 || what == 4)
+			flip_both(&c, &k, t);
 		assert_int_equal(pit_channel_out(&c, t), k.out);
 		if (k.started && !k.load_next) {
 			pit_channel_latch_count(&c, t);
@@ -207,8 +216,6 @@ static void compare_run(u32 *s, unsigned mode, bool bcd)
 			assert_int_equal(got, to_raw(k.ce, bcd));
 		}
 		model_tick(&k);
-		if (quiet)
-			quiet--;
 	}
 }
 
@@ -572,6 +579,42 @@ static void restored(void **state)
 	machine_free(copy);
 }
 
+/* The record: version; per channel control, flags, u32 n, u64 start, held_at, takeover, u16 reload, latch, u8 low, status;
+ * u64 seen, u8 irq. */
+static void state_refused(void **state)
+{
+	enum { CHANNEL = 36, N = 2, START = 6, HELD = 14, TAKEOVER = 22, SEEN = 1 + 3 * CHANNEL, IRQ = SEEN + 8 };
+	struct machine *m = machine_new(NULL);
+
+	program(m, 0, 2, 100);
+	program(m, 1, 2, 100);
+	program(m, 2, 2, 100);
+	at_tick(m, 50);
+	count_of(m, 0);
+	count_of(m, 1);
+	count_of(m, 2);
+	assert_false(takes_state(m, "i8254", 0, 2));
+	for (unsigned i = 0; i < 3; i++) {
+		size_t at = 1 + i * CHANNEL;
+		assert_false(takes_state(m, "i8254", at, 0x40));
+		assert_false(takes_state(m, "i8254", at + 1, 0x82));
+		assert_false(takes_state(m, "i8254", at + N, 0)); /* loaded with nothing */
+		assert_false(takes_state(m, "i8254", at + N + 2, 1));
+		assert_false(takes_state(m, "i8254", at + START + 7, 0x40));
+		assert_false(takes_state(m, "i8254", at + START + 7, 0x80));
+		assert_false(takes_state(m, "i8254", at + HELD + 7, 0x40));
+		assert_false(takes_state(m, "i8254", at + HELD + 7, 0xff));
+		assert_false(takes_state(m, "i8254", at + TAKEOVER + 7, 0x40));
+		assert_true(takes_state(m, "i8254", at, 0x3f));
+		assert_true(takes_state(m, "i8254", at + N, 1));
+	}
+	assert_false(takes_state(m, "i8254", SEEN, 51));
+	assert_false(takes_state(m, "i8254", SEEN + 7, 0x80));
+	assert_false(takes_state(m, "i8254", IRQ, 2));
+	assert_true(takes_state(m, "i8254", SEEN, 50));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -579,6 +622,7 @@ int main(void)
 		cmocka_unit_test(mode2_periods), cmocka_unit_test(mode2_long_steps), cmocka_unit_test(mode2_new_count),
 		cmocka_unit_test(mode3), cmocka_unit_test(latches), cmocka_unit_test(bcd), cmocka_unit_test(fast_calibration),
 		cmocka_unit_test(port61), cmocka_unit_test(untouched), cmocka_unit_test(restored),
+		cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,12 +251,38 @@ static void restored(void **state)
 	machine_free(copy);
 }
 
+/* The record: version, ier, fcr, lcr, mcr, scratch, msr, u16 divisor, flags, number received, those. */
+static void state_refused(void **state)
+{
+	struct machine *m = opened();
+
+	assert_false(takes_state(m, "com1", 0, 2));
+	assert_false(takes_state(m, "com1", 1, 0x10));
+	assert_false(takes_state(m, "com1", 2, 0x02));
+	assert_false(takes_state(m, "com1", 4, 0x2b));
+	assert_false(takes_state(m, "com1", 6, 0x90)); /* lines that MCR does not make */
+	assert_false(takes_state(m, "com1", 9, 4));
+	assert_false(takes_state(m, "com1", 10, 1)); /* one received, and no byte of it */
+	assert_true(takes_state(m, "com1", 6, 0xbf));
+	assert_true(takes_state(m, "com1", 9, 3));
+	set(m, MCR, 0x1b);
+	set(m, DATA, 'a');
+	assert_false(takes_state(m, "com1", 10, 0));
+	assert_true(takes_state(m, "com1", 11, 'b'));
+	set(m, FCR, 1);
+	for (unsigned i = 0; i < 16; i++)
+		set(m, DATA, 'a');
+	assert_false(takes_state(m, "com1", 2, 0)); /* sixteen received without a FIFO */
+	assert_false(takes_state(m, "com1", 10, 17));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reset_state), cmocka_unit_test(console), cmocka_unit_test(thre), cmocka_unit_test(out2),
 		cmocka_unit_test(loop_modem), cmocka_unit_test(loop_data), cmocka_unit_test(priorities), cmocka_unit_test(fifos),
-		cmocka_unit_test(restored),
+		cmocka_unit_test(restored), cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
