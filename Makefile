@@ -26,9 +26,11 @@ endif
 OBJ     := $(SRC:%.c=$(B)/%.o)
 TOOL    := $(wildcard tools/*.c)
 TOOLOBJ := $(TOOL:%.c=$(B)/%.o)
-UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(if $(filter x86_64,$(HOST)),$(wildcard tests/unit/test_*.c),$(filter-out tests/unit/test_vm_x86_%,$(wildcard tests/unit/test_*.c))))
+# Tests of an engine's inside have its name and are built on its hosts only.
+HOSTED   = $(if $(filter x86_64,$(HOST)),$(1),$(foreach f,$(1),$(if $(findstring _vm_x86_,$(f)),,$(f))))
+UNIT    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(call HOSTED,$(wildcard tests/unit/test_*.c)))
 TESTTOOL := $(patsubst tests/tool/%.c,$(B)/tool/%,$(wildcard tests/tool/*.c))
-FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(call HOSTED,$(wildcard tests/fuzz/fuzz_*.c)))
 
 .DEFAULT_GOAL := all
 .PHONY: all help check test lint bench demo install clean unit fuzz-regress guests cli deps
