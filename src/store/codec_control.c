@@ -18,8 +18,9 @@ struct node {
 	u32 to[2];    /* last successors other than seq, most recent first */
 	kt_slot slot;
 	u16 history;  /* its last outcomes: 1 where seq followed */
-	u16 run;      /* equal outcomes in a row (NODE_ONE: visits) */
+	u16 run;      /* equal outcomes in a row (NODE_ONE: visits, up to 15) */
 	u8 state, class;
+	bool sure;    /* NODE_ONE and cannot branch: nothing is coded */
 	bool went_seq, several; /* seq has followed; more than one other has */
 };
 
@@ -244,10 +245,12 @@ static void learn(struct kt_control *c, u32 at, struct node *n, u32 next)
 	bool seq = next == n->seq;
 	if (n->state == NODE_NEW) {
 		n->state = n->class == CLASS_RET ? NODE_MANY : NODE_ONE;
+		n->sure = n->class == CLASS_PLAIN;
 		n->only = next;
 		n->run = 0;
 	} else if (n->state == NODE_ONE && next != n->only) {
 		n->state = NODE_MANY;
+		n->sure = false;
 	}
 	n->run = seq == (n->history & 1) ? (u16)KT_MIN(n->run + 1, 60000) : 0;
 	n->history = (u16)(n->history << 1 | seq);
@@ -283,8 +286,8 @@ static inline __attribute__((always_inline)) u32 follow_slow(struct kt_control *
 		if (back != KT_LOCAL_NONE && kt_ac_bit(a, enc, &c->ret, next == back))
 			return back; /* nothing to learn from it */
 	}
-	if (n->state == NODE_ONE && !missed && kt_ac_bit(a, enc, &c->one[n->class][bucket(n->run)], next == n->only)) {
-		n->run += n->run < 60000;
+	if (n->state == NODE_ONE && !missed && kt_ac_bit(a, enc, &c->one[n->class][n->run & 15], next == n->only)) {
+		n->run += n->run < 15;
 		return n->only;
 	}
 	unsigned count = candidates(c, at, n, try), rank = 0;
@@ -307,9 +310,9 @@ static inline __attribute__((always_inline)) u32 follow_slow(struct kt_control *
 	return got;
 }
 
-static __attribute__((noinline)) u32 follow_write(struct kt_control *c, struct kt_ac *a, u32 at, u32 next)
+static __attribute__((noinline)) u32 follow_write(struct kt_control *c, struct kt_ac *a, u32 at, u32 next, bool missed)
 {
-	return follow_slow(c, a, true, at, next, false);
+	return follow_slow(c, a, true, at, next, missed);
 }
 
 static __attribute__((noinline)) u32 follow_read(struct kt_control *c, struct kt_ac *a, u32 at, bool missed)
@@ -317,20 +320,20 @@ static __attribute__((noinline)) u32 follow_read(struct kt_control *c, struct kt
 	return follow_slow(c, a, false, at, 0, missed);
 }
 
-/* The steps that are not plain: what a scan needs before the rest. */
+/* The steps that are special: known before the rest is read. */
 static void write_specials(const struct kt_flow *f, u32 count, struct kt_buf *out)
 {
 	u32 n = 0, last = 0;
 	u64 pc = 0;
 	for (u32 i = 0; i < count; i++)
-		n += f->kind[i] || f->lit[i];
+		n += f->how[i] != 0;
 	kt_buf_varint(out, n);
 	for (u32 i = 0; i < count; i++) {
-		if (!f->kind[i] && !f->lit[i])
+		if (!f->how[i])
 			continue;
 		kt_buf_varint(out, i - last);
-		kt_buf_u8(out, (u8)(f->kind[i] | f->lit[i] << 2));
-		if (f->lit[i]) {
+		kt_buf_u8(out, f->how[i]);
+		if (f->how[i] & KT_FLOW_PC) {
 			kt_buf_svarint(out, (s64)(f->pc[i] - pc));
 			pc = f->pc[i];
 		}
@@ -341,41 +344,49 @@ static void write_specials(const struct kt_flow *f, u32 count, struct kt_buf *ou
 static bool read_specials(struct kt_rd *r, u32 count, const struct kt_flow *f)
 {
 	u64 n = kt_rd_varint(r), at = 0, pc = 0;
-	memset(f->kind, 0, count * sizeof(*f->kind));
-	memset(f->lit, 0, count * sizeof(*f->lit));
+	memset(f->how, 0, count * sizeof(*f->how));
 	if (n > count)
 		return false;
 	for (u64 i = 0; i < n; i++) {
 		u64 gap = kt_rd_varint(r);
 		u8 how = kt_rd_u8(r);
-		if (r->bad || gap >= count - at || (i && !gap) || how > 7 || !how)
+		if (r->bad || gap >= count - at || (i && !gap) || how > 15 || !how)
 			return false;
 		at += gap;
-		f->kind[at] = how & 3;
-		f->lit[at] = how >> 2;
-		if (f->lit[at])
+		f->how[at] = how;
+		if (how & KT_FLOW_PC)
 			f->pc[at] = pc += (u64)kt_rd_svarint(r);
 	}
 	return !r->bad;
 }
 
-static inline u32 node_behind(const struct kt_control *c, u32 sym, u8 kind)
+static inline u32 node_behind(const struct kt_control *c, u32 sym, u8 how)
 {
-	return kind ? c->nlocal + kind : sym;
+	return kt_unlikely(how & KT_FLOW_KIND) ? c->nlocal + (how & KT_FLOW_KIND) : sym;
 }
 
-void kt_control_write(struct kt_control *c, const struct kt_flow *f, u32 count, struct kt_buf *out)
+int kt_control_write(struct kt_control *c, const struct kt_flow *f, u32 count, struct kt_buf *out)
 {
+	struct kt_buf late = { 0 }; /* breaks become known on the way, and stand before it */
 	struct kt_ac a;
 	u32 at = c->nlocal + 4;
 
-	write_specials(f, count, out);
-	kt_ac_write_begin(&a, out);
+	kt_ac_write_begin(&a, &late);
 	for (u32 i = 0; i < count; i++) {
-		follow_write(c, &a, at, f->sym[i]);
-		at = node_behind(c, f->sym[i], f->kind[i]);
+		const struct node *n = &c->node[at];
+		bool broken = n->sure && f->sym[i] != n->only;
+		if (broken)
+			f->how[i] |= KT_FLOW_BREAK;
+		if (!n->sure || broken)
+			follow_write(c, &a, at, f->sym[i], broken);
+		at = node_behind(c, f->sym[i], f->how[i]);
 	}
 	kt_ac_write_end(&a);
+	write_specials(f, count, out);
+	kt_buf_put(out, late.data, late.len);
+	bool failed = late.failed || out->failed;
+	kt_buf_free(&late);
+	return failed ? -KT_E_NOMEM : 0;
 }
 
 int kt_control_read(struct kt_control *c, const u8 *p, size_t n, u32 count, const struct kt_flow *f, struct kt_err *err)
@@ -389,10 +400,13 @@ int kt_control_read(struct kt_control *c, const u8 *p, size_t n, u32 count, cons
 	kt_ac_read_begin(&a, r.p, kt_rd_left(&r));
 	for (u32 i = 0; i < count; i++) {
 		struct node *nd = &c->node[at];
+		u8 how = f->how[i];
 		u32 next;
-		if (kt_likely(nd->state == NODE_ONE && nd->class != CLASS_CALL)) {
-			if (kt_likely(kt_ac_bit(&a, false, &c->one[nd->class][bucket(nd->run)], false))) {
-				nd->run += nd->run < 60000;
+		if (kt_likely(nd->sure)) {
+			next = kt_unlikely(how & KT_FLOW_BREAK) ? follow_read(c, &a, at, true) : nd->only;
+		} else if (nd->state == NODE_ONE && nd->class != CLASS_CALL) {
+			if (kt_likely(kt_ac_bit(&a, false, &c->one[nd->class][nd->run & 15], false))) {
+				nd->run += nd->run < 15;
 				next = nd->only;
 			} else {
 				next = follow_read(c, &a, at, true);
@@ -400,10 +414,10 @@ int kt_control_read(struct kt_control *c, const u8 *p, size_t n, u32 count, cons
 		} else {
 			next = follow_read(c, &a, at, false);
 		}
-		if (next > c->nlocal || (next == c->nlocal && !f->lit[i]))
+		if (kt_unlikely(next >= c->nlocal) && (next != c->nlocal || !(how & KT_FLOW_PC)))
 			return kt_fail(err, KT_E_CORRUPT, "control stream: no instruction at step %u of the frame", i);
 		f->sym[i] = next;
-		at = node_behind(c, next, f->kind[i]);
+		at = node_behind(c, next, how);
 	}
 	if (kt_ac_cut(&a))
 		return kt_fail(err, KT_E_CORRUPT, "control stream is cut short");

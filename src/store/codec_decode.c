@@ -14,11 +14,10 @@ struct kt_decoder {
 	struct kt_memory_view initial;
 	struct kt_buf bulk;
 	struct kt_step step;
-	u64 first, end_pc;
+	u64 first, next_pc, end_pc;
 	u32 count, at, nlocal;
 	u32 sym[KT_FRAME_STEPS];
-	u8 kind[KT_FRAME_STEPS];
-	bool lit[KT_FRAME_STEPS];
+	u8 how[KT_FRAME_STEPS];
 	u64 pc[KT_FRAME_STEPS];
 };
 
@@ -53,13 +52,18 @@ void kt_decoder_initial_memory(struct kt_decoder *d, const struct kt_memory_view
 	d->initial = view ? *view : (struct kt_memory_view){ 0 };
 }
 
+static inline u64 pc_of(const struct kt_decoder *d, u32 i)
+{
+	return kt_unlikely(d->how[i] & KT_FLOW_PC) ? d->pc[i] : d->model->insn[d->sym[i]]->pc;
+}
+
 static int read_flow(struct kt_decoder *d, const struct kt_frame *f, const u32 *local, u32 nlocal, const struct kt_dict_view *dict,
-                     u32 *sym, u8 *kind, struct kt_err *err)
+                     u32 *sym, u8 *how, struct kt_err *err)
 {
 	int rc = kt_control_begin(d->control, local, nlocal, dict, err);
 	if (rc)
 		return rc;
-	struct kt_flow flow = { sym, kind, d->lit, d->pc };
+	struct kt_flow flow = { sym, how, d->pc };
 	return kt_control_read(d->control, f->stream[KT_STREAM_CONTROL], f->size[KT_STREAM_CONTROL], f->count, &flow, err);
 }
 
@@ -72,7 +76,7 @@ int kt_decoder_begin(struct kt_decoder *d, const u8 *frame, size_t n, u64 first,
 	d->count = d->at = 0;
 	int rc = kt_frame_get(frame, n, count, &f, err);
 	if (!rc)
-		rc = read_flow(d, &f, local, nlocal, dict, d->sym, d->kind, err);
+		rc = read_flow(d, &f, local, nlocal, dict, d->sym, d->how, err);
 	if (!rc)
 		rc = kt_frame_get_bulk(d->zst, f.stream[KT_STREAM_DATA], f.size[KT_STREAM_DATA], &d->bulk, &rest, err);
 	const struct kt_insn *const *insn = kt_control_insns(d->control);
@@ -80,9 +84,6 @@ int kt_decoder_begin(struct kt_decoder *d, const u8 *frame, size_t n, u64 first,
 		rc = kt_model_begin(d->model, regs, insn, nlocal, err);
 	if (rc)
 		return rc;
-	for (u32 i = 0; i < count; i++)
-		if (!d->lit[i])
-			d->pc[i] = insn[d->sym[i]]->pc;
 	struct kt_model *m = d->model;
 	bool initial = f.features & KT_FRAME_INITIAL;
 	if (initial && !d->initial.page)
@@ -94,9 +95,12 @@ int kt_decoder_begin(struct kt_decoder *d, const u8 *frame, size_t n, u64 first,
 	kt_ac_read_begin(&m->data_ac, rest.p, kt_rd_left(&rest));
 	m->bulk_in = kt_rd_of(d->bulk.data, d->bulk.len);
 	d->first = first;
-	d->end_pc = d->pc[count - 1] + (u64)f.end;
 	d->nlocal = nlocal;
 	d->count = count;
+	d->step.hot = m->regs;
+	d->step.nhot = d->arch->nhot;
+	d->next_pc = pc_of(d, 0);
+	d->end_pc = pc_of(d, count - 1) + (u64)f.end;
 	return 0;
 }
 
@@ -111,11 +115,12 @@ int kt_decoder_next(struct kt_decoder *d, const struct kt_step **step, struct kt
 		return kt_fail(err, KT_E_END, "end of the frame");
 	u32 i = d->at++, sym = d->sym[i];
 	struct kt_step *s = &d->step;
-	s->kind = (enum kt_step_kind)d->kind[i];
-	s->pc = d->pc[i];
-	s->insn = sym < d->nlocal ? (struct kt_insn *)(uintptr_t)d->model->insn[sym] : NULL;
-	kt_step_read(d->model, s, sym, i + 1 < d->count ? d->pc[i + 1] : d->end_pc);
-	if (kt_unlikely(d->model->bad || cut_short(d->model))) {
+	s->kind = (enum kt_step_kind)(d->how[i] & KT_FLOW_KIND);
+	s->pc = d->next_pc;
+	s->insn = kt_likely(sym < d->nlocal) ? (struct kt_insn *)(uintptr_t)d->model->insn[sym] : NULL;
+	d->next_pc = kt_likely(d->at < d->count) ? pc_of(d, d->at) : d->end_pc;
+	kt_step_read(d->model, s, sym, d->next_pc);
+	if (kt_unlikely(d->model->bad || (!(d->at & 63) && cut_short(d->model)) || (d->at == d->count && cut_short(d->model)))) {
 		d->count = d->at = 0;
 		return kt_fail(err, KT_E_CORRUPT, "frame at step %llu: what it says of step %u contradicts itself", (unsigned long long)d->first, i);
 	}
@@ -135,5 +140,9 @@ int kt_decode_control(struct kt_decoder *d, const u8 *frame, size_t n, u32 count
 
 	d->count = d->at = 0; /* a frame being decoded is over */
 	int rc = kt_frame_get(frame, n, count, &f, err);
-	return rc ? rc : read_flow(d, &f, local, nlocal, dict, ids, kinds, err);
+	if (!rc)
+		rc = read_flow(d, &f, local, nlocal, dict, ids, kinds, err);
+	for (u32 i = 0; i < count && !rc; i++)
+		kinds[i] &= KT_FLOW_KIND;
+	return rc;
 }

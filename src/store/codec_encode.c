@@ -15,8 +15,7 @@ struct kt_encoder {
 	struct kt_buf stream[KT_STREAMS], bulk;
 	struct kt_step step;
 	u32 sym[KT_FRAME_STEPS];
-	u8 kind[KT_FRAME_STEPS];
-	bool lit[KT_FRAME_STEPS];
+	u8 how[KT_FRAME_STEPS];
 	u64 pc[KT_FRAME_STEPS];
 };
 
@@ -76,8 +75,7 @@ static int flow_of(struct kt_encoder *e, const struct kt_raw_chunk *c, u32 first
 		if ((s->insn && sym == nlocal) || s->kind > KT_STEP_GAP)
 			return kt_fail(err, KT_E_ARG, "step %u of the chunk: instruction %u is not in its id table, or kind %u", first + i, s->insn, s->kind);
 		e->sym[i] = sym;
-		e->kind[i] = s->kind;
-		e->lit[i] = sym == nlocal || insn[sym]->pc != s->pc;
+		e->how[i] = (u8)(s->kind | (sym == nlocal || insn[sym]->pc != s->pc ? KT_FLOW_PC : 0));
 		e->pc[i] = s->pc;
 	}
 	return 0;
@@ -128,8 +126,9 @@ int kt_encode_frame(struct kt_encoder *e, const struct kt_raw_chunk *c, u32 firs
 		rc = kt_model_begin(e->model, c->frame_regs + (size_t)(first / KT_FRAME_STEPS) * KT_REGS_MAX, kt_control_insns(e->control), nlocal, err);
 	if (rc)
 		return rc;
-	struct kt_flow flow = { e->sym, e->kind, e->lit, e->pc };
-	kt_control_write(e->control, &flow, count, &e->stream[KT_STREAM_CONTROL]);
+	struct kt_flow flow = { e->sym, e->how, e->pc };
+	if (kt_control_write(e->control, &flow, count, &e->stream[KT_STREAM_CONTROL]))
+		return kt_fail(err, KT_E_NOMEM, "no memory to encode %u steps", count);
 	u64 end_pc = first + count < c->count ? c->step[first + count].pc : c->end_pc;
 	rc = write_steps(e, c, first, count, end_pc, err);
 	if (rc)

@@ -39,6 +39,7 @@ struct kt_habit {
 	u64 mask;       /* of registers last corrected */
 	u8 flags;       /* KT_ODD_* of its last step that was not plain */
 	bool cold;      /* evaluating it may touch cold registers */
+	bool quick;     /* it touches hot registers alone: no memory, no ports */
 	bool met;
 };
 

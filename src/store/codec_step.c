@@ -5,16 +5,25 @@
 
 #include "store/codec_pc.h"
 
-static struct kt_habit *habit_of(struct kt_model *m, u32 local, const struct kt_insn *insn)
+static __attribute__((noinline)) void meet(const struct kt_model *m, struct kt_habit *h, const struct kt_insn *insn)
 {
-	struct kt_habit *h = &m->habit[local];
-	if (kt_likely(h->met))
-		return h;
 	h->met = true;
 	h->plain = insn && insn->desc.op != KT_OP_LITERAL ? KT_SLOT_OFTEN : KT_SLOT_EVEN;
 	h->rep = KT_SLOT_EVEN;
-	for (unsigned i = 0; insn && i < insn->desc.nops; i++)
-		h->cold |= insn->desc.opnd[i].kind == KT_OPND_REG && insn->desc.opnd[i].reg >= m->arch->nhot;
+	bool outside = false;
+	for (unsigned i = 0; insn && i < insn->desc.nops; i++) {
+		const struct kt_operand *o = &insn->desc.opnd[i];
+		h->cold |= o->kind == KT_OPND_REG && o->reg >= m->arch->nhot;
+		outside |= o->kind >= KT_OPND_MEM && o->access;
+	}
+	h->quick = insn && !outside && !h->cold && !kt_is_rep(&insn->desc) && insn->desc.op != KT_OP_PUSHA && insn->desc.op != KT_OP_POPA;
+}
+
+static inline struct kt_habit *habit_of(struct kt_model *m, u32 local, const struct kt_insn *insn)
+{
+	struct kt_habit *h = &m->habit[local];
+	if (kt_unlikely(!h->met))
+		meet(m, h, insn);
 	return h;
 }
 
@@ -88,7 +97,7 @@ static inline void scatter(struct kt_model *m, const struct kt_shape *sh, struct
 		a[i].data = p;
 }
 
-static void code_long(struct kt_model *m, bool enc, const struct kt_work *w, unsigned i, struct kt_step *s)
+static __attribute__((noinline)) void code_long(struct kt_model *m, bool enc, const struct kt_work *w, unsigned i, struct kt_step *s)
 {
 	const struct kt_shape *sh = &w->shape[i];
 	for (unsigned k = 0; k < sh->n && !m->bad; k++) {
@@ -122,7 +131,7 @@ static inline __attribute__((always_inline)) void code_loads(struct kt_model *m,
 }
 
 /* A copy's data: what its source is known to hold, else literal, and then the source is known too. */
-static void code_copy(struct kt_model *m, bool enc, const struct kt_shape *from, const struct kt_shape *to, struct kt_step *s)
+static __attribute__((noinline)) void code_copy(struct kt_model *m, bool enc, const struct kt_shape *from, const struct kt_shape *to, struct kt_step *s)
 {
 	u32 mark = m->arena_used, size = to->size, at = 0;
 	u8 *guess = kt_arena(m, size);
@@ -152,7 +161,7 @@ static void code_copy(struct kt_model *m, bool enc, const struct kt_shape *from,
 	}
 }
 
-static void remember_copy(struct kt_model *m, const struct kt_shape *from, const struct kt_shape *to, const struct kt_step *s)
+static __attribute__((noinline)) void remember_copy(struct kt_model *m, const struct kt_shape *from, const struct kt_shape *to, const struct kt_step *s)
 {
 	/* The data once more in the source's cuts; both lie in address order. */
 	unsigned k = 0;
@@ -179,7 +188,7 @@ static void remember_copy(struct kt_model *m, const struct kt_shape *from, const
 	}
 }
 
-static void code_rep_data(struct kt_model *m, bool enc, struct kt_work *w, struct kt_step *s, bool odd)
+static __attribute__((noinline)) void code_rep_data(struct kt_model *m, bool enc, struct kt_work *w, struct kt_step *s, bool odd)
 {
 	u8 op = w->insn->desc.op;
 	for (unsigned i = 0; i < w->nshape && !m->bad; i++) {
@@ -246,7 +255,7 @@ static inline __attribute__((always_inline)) void code_stores(struct kt_model *m
 
 /* --- registers --- */
 
-static void code_regs(struct kt_model *m, const bool enc, struct kt_work *w, struct kt_habit *h, u64 mask, const u64 *hot)
+static __attribute__((noinline)) void code_regs(struct kt_model *m, const bool enc, struct kt_work *w, struct kt_habit *h, u64 mask, const u64 *hot)
 {
 	struct kt_ac *ac = &m->regs_ac;
 	unsigned nhot = m->arch->nhot;
@@ -286,7 +295,7 @@ static inline __attribute__((always_inline)) bool evaluate(struct kt_model *m, s
 }
 
 /* Evaluates; the cold registers that it changed go to list in ascending order, and m->regs has them as before. */
-static bool evaluate_cold(struct kt_model *m, struct kt_work *w, struct kt_regset *list, unsigned *n)
+static __attribute__((noinline)) bool evaluate_cold(struct kt_model *m, struct kt_work *w, struct kt_regset *list, unsigned *n)
 {
 	u64 keep[KT_REGS_MAX];
 	unsigned nhot = m->arch->nhot, nregs = m->arch->nregs;
@@ -402,17 +411,50 @@ static inline u32 habit_index(const struct kt_model *m, enum kt_step_kind kind, 
 	return kt_likely(kind == KT_STEP_INSN) ? sym : m->nlocal + kind;
 }
 
+static inline void write_odd(struct kt_model *m, struct kt_habit *h, unsigned odd)
+{
+	if (!kt_ac_bit(&m->regs_ac, true, &h->plain, !odd)) {
+		kt_ac_tree(&m->regs_ac, true, m->odd[h->flags], 6, odd);
+		h->flags = (u8)odd;
+	}
+}
+
+/* The hot registers that are not as the model has them. */
+static inline u64 differing(const struct kt_model *m, const u64 *hot)
+{
+	u64 mask = 0;
+	for (unsigned i = 0; i < m->arch->nhot; i++)
+		mask |= (u64)(m->regs[i] != hot[i]) << i;
+	return mask;
+}
+
+/* A step that touches hot registers alone. */
+static void write_quick(struct kt_model *m, struct kt_work *w, struct kt_habit *h, const struct kt_step *s, u64 next_pc)
+{
+	kt_desc_eval(m->arch, &w->insn->desc, m->regs, w->loads, w->stores);
+	m->regs[m->arch->pc] = kt_pc_register(m->arch, m->regs, next_pc);
+	u64 mask = differing(m, s->hot);
+	write_odd(m, h, mask ? KT_ODD_REGS : 0);
+	if (kt_unlikely(mask)) {
+		code_regs(m, true, w, h, mask, s->hot);
+		memcpy(m->regs, s->hot, m->arch->nhot * sizeof(u64));
+	}
+}
+
 int kt_step_write(struct kt_model *m, struct kt_step *s, u32 sym, u64 next_pc, struct kt_err *err)
 {
 	struct kt_work w; /* large: only what is used is set */
 	struct kt_regset cold[KT_STEP_COLD];
 	unsigned extra, ncold = 0, n = 0, nhot = m->arch->nhot;
 	bool evaluated = false;
-	u64 mask = 0;
 
 	w.insn = s->kind == KT_STEP_INSN && sym < m->nlocal ? m->insn[sym] : NULL;
 	w.local = habit_index(m, s->kind, sym);
 	struct kt_habit *h = habit_of(m, w.local, w.insn);
+	if (kt_likely(h->quick && !(s->naccess | s->ncold | s->nevent))) {
+		write_quick(m, &w, h, s, next_pc);
+		return 0;
+	}
 	if (kt_unlikely((s->naccess || s->ncold || s->nevent) && !well_formed(m, s)))
 		return kt_fail(err, KT_E_ARG, "a step at %#llx that the format cannot hold", (unsigned long long)s->pc);
 	m->budget = KT_MAP_BUDGET;
@@ -432,15 +474,11 @@ int kt_step_write(struct kt_model *m, struct kt_step *s, u32 sym, u64 next_pc, s
 	for (unsigned i = 0; i < s->ncold; i++)
 		m->regs[s->cold[i].reg] = s->cold[i].value;
 	m->regs[m->arch->pc] = kt_pc_register(m->arch, m->regs, next_pc);
-	for (unsigned i = 0; i < nhot; i++)
-		mask |= (u64)(m->regs[i] != s->hot[i]) << i;
+	u64 mask = differing(m, s->hot);
 	if (mask)
 		odd |= KT_ODD_REGS;
 
-	if (!kt_ac_bit(&m->regs_ac, true, &h->plain, !odd)) {
-		kt_ac_tree(&m->regs_ac, true, m->odd[h->flags], 6, odd);
-		h->flags = (u8)odd;
-	}
+	write_odd(m, h, odd);
 	if (w.insn && kt_unlikely(kt_is_rep(&w.insn->desc)) && !(odd & KT_ODD_ACCESS)) {
 		if (!kt_ac_bit(&m->regs_ac, true, &h->rep, w.rep == w.rep_guess))
 			kt_ac_number(&m->regs_ac, true, &m->n_event, 4, w.rep_guess, w.rep);
@@ -506,7 +544,7 @@ static inline void read_pages(struct kt_model *m, struct kt_work *w, struct kt_s
 	}
 }
 
-static void read_rep(struct kt_model *m, struct kt_work *w, struct kt_habit *h)
+static __attribute__((noinline)) void read_rep(struct kt_model *m, struct kt_work *w, struct kt_habit *h)
 {
 	u32 guess = kt_rep_guess(m, &w->insn->desc);
 	w->rep = guess;
@@ -518,51 +556,62 @@ static void read_rep(struct kt_model *m, struct kt_work *w, struct kt_habit *h)
 	}
 }
 
-void kt_step_read(struct kt_model *m, struct kt_step *s, u32 sym, u64 next_pc)
+static void read_rest(struct kt_model *m, struct kt_step *s, struct kt_work *w, struct kt_habit *h, bool plain, u64 next_pc)
 {
-	struct kt_work w;
+	const bool rep = w->insn && kt_is_rep(&w->insn->desc);
 	unsigned odd = 0, extra = 0;
 	bool evaluated = false;
 
-	w.insn = s->kind == KT_STEP_INSN && sym < m->nlocal ? m->insn[sym] : NULL;
-	w.local = habit_index(m, s->kind, sym);
-	w.nshape = 0;
-	struct kt_habit *h = habit_of(m, w.local, w.insn);
-	const bool rep = w.insn && kt_is_rep(&w.insn->desc);
+	w->nshape = 0;
 	m->budget = KT_MAP_BUDGET;
 	m->arena_used = 0;
-	s->naccess = s->nevent = s->ncold = 0;
-	if (kt_unlikely(!kt_ac_bit(&m->regs_ac, false, &h->plain, false)))
+	if (kt_unlikely(!plain))
 		h->flags = (u8)(odd = kt_ac_tree(&m->regs_ac, false, m->odd[h->flags], 6, 0));
 	if (kt_unlikely(rep) && !(odd & KT_ODD_ACCESS))
-		read_rep(m, &w, h);
+		read_rep(m, w, h);
 	if (kt_unlikely(odd & (KT_ODD_ACCESS | KT_ODD_EXTRA))) {
-		kt_odd_accesses(m, false, s, w.local, &extra);
+		kt_odd_accesses(m, false, s, w->local, &extra);
 		s->naccess = extra;
 	}
-	if (w.insn && !(odd & KT_ODD_ACCESS)) {
-		kt_shape_plan(m, &w);
-		read_pages(m, &w, s);
+	if (w->insn && !(odd & KT_ODD_ACCESS)) {
+		kt_shape_plan(m, w);
+		read_pages(m, w, s);
 		if (kt_unlikely(m->bad))
 			return;
 		if (!rep)
-			code_loads(m, false, &w, s);
-		evaluated = kt_unlikely(h->cold) ? evaluate_cold(m, &w, s->cold, &s->ncold) : evaluate(m, &w);
+			code_loads(m, false, w, s);
+		evaluated = kt_unlikely(h->cold) ? evaluate_cold(m, w, s->cold, &s->ncold) : evaluate(m, w);
 		if (kt_unlikely(rep))
-			code_rep_data(m, false, &w, s, odd & KT_ODD_STORE);
+			code_rep_data(m, false, w, s, odd & KT_ODD_STORE);
 		else
-			code_stores(m, false, &w, s, evaluated, odd & KT_ODD_STORE);
+			code_stores(m, false, w, s, evaluated, odd & KT_ODD_STORE);
 	}
 	if (kt_unlikely(odd & KT_ODD_COLD))
 		kt_odd_cold(m, false, s);
 	if (kt_unlikely(m->bad))
 		return;
-	apply_cold(m, s);
+	if (kt_unlikely(s->ncold))
+		apply_cold(m, s);
 	m->regs[m->arch->pc] = kt_pc_register(m->arch, m->regs, next_pc);
 	if (kt_unlikely(odd & KT_ODD_REGS))
-		code_regs(m, false, &w, h, 0, NULL);
+		code_regs(m, false, w, h, 0, NULL);
 	if (kt_unlikely(odd & KT_ODD_EVENTS))
 		kt_odd_events(m, false, s);
-	s->hot = m->regs;
-	s->nhot = m->arch->nhot;
+}
+
+void kt_step_read(struct kt_model *m, struct kt_step *s, u32 sym, u64 next_pc)
+{
+	struct kt_work w;
+
+	w.insn = s->kind == KT_STEP_INSN && sym < m->nlocal ? m->insn[sym] : NULL;
+	w.local = habit_index(m, s->kind, sym);
+	struct kt_habit *h = habit_of(m, w.local, w.insn);
+	s->naccess = s->nevent = s->ncold = 0;
+	const bool plain = kt_ac_bit(&m->regs_ac, false, &h->plain, false);
+	if (kt_likely(plain && h->quick)) {
+		kt_desc_eval(m->arch, &w.insn->desc, m->regs, w.loads, w.stores);
+		m->regs[m->arch->pc] = kt_pc_register(m->arch, m->regs, next_pc);
+		return;
+	}
+	read_rest(m, s, &w, h, plain, next_pc);
 }
