@@ -241,6 +241,8 @@ static int step_insn(struct vm *vm, struct kt_err *err)
 	vm->new_shadow = false;
 	tf = c->r[X86_rflags] & X86_TF;
 	rc = x86_exec(vm, code, err);
+	if (kt_unlikely(code->i.flow == X86_FLOW_FAR) && code->i.opcode_map == 1 && (code->i.opcode == 0x05 || code->i.opcode == 0x07))
+		tf = c->r[X86_rflags] & X86_TF; /* syscall, sysret: as they leave it, so that IA32_FMASK can hold the trap back */
 	if (rc == X86_RETIRED)
 		after(vm, code, tf, hits);
 	else if (rc == X86_FAULTED)
