@@ -44,6 +44,7 @@ static u32 get_env(u64 *r, bool narrow, const u8 *b)
 	unsigned step = narrow ? 2 : 4;
 	u16 tags = (u16)(b[2 * step] | b[2 * step + 1] << 8);
 
+	x86_turn_stack(r, b[step + 1] >> 3 & 7);
 	r[X86_fcw] = (u64)((b[0] | b[1] << 8) & 0x1f3f) | 0x40;
 	r[X86_fsw] = (u64)((b[step] | b[step + 1] << 8) & ~0x8080);
 	if (r[X86_fsw] & ~r[X86_fcw] & 0x3f)
@@ -72,6 +73,9 @@ static int do_store(struct vm *vm, struct x86_code *code)
 		return X86_CANNOT;
 	x86_store(vm, 0, b);
 	if (save) { /* then as fninit */
+		memcpy(vm->ev, c->r, sizeof c->r);
+		x86_turn_stack(vm->ev, 0);
+		x86_set_fpu(c, vm->ev);
 		x86_set(c, X86_fcw, 0x37f);
 		x86_set(c, X86_fsw, 0);
 		x86_set(c, X86_ftw, 0);

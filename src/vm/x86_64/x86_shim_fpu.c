@@ -44,10 +44,23 @@ static void set_fcw(struct x86_cpu *c, u16 v)
 	summarise(c);
 }
 
+void x86_turn_stack(u64 *r, unsigned top)
+{
+	unsigned by = top - (unsigned)(r[X86_fsw] >> 11 & 7);
+	u64 old[16];
+
+	memcpy(old, &r[X86_st0_lo], sizeof old);
+	for (unsigned n = 0; n < 8; n++)
+		memcpy(&r[X86_st0_lo + 2 * n], &old[2 * ((n + by) & 7)], 16);
+}
+
 static int do_fninit(struct vm *vm, struct x86_code *code)
 {
 	struct x86_cpu *c = &vm->c;
 
+	memcpy(vm->ev, c->r, sizeof c->r);
+	x86_turn_stack(vm->ev, 0);
+	x86_set_fpu(c, vm->ev);
 	x86_set(c, X86_fcw, 0x37f);
 	x86_set(c, X86_fsw, 0);
 	x86_set(c, X86_ftw, 0);

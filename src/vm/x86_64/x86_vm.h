@@ -160,6 +160,9 @@ void x86_regs_to_msrs(const u64 *r, struct kvm_msr_entry *e, unsigned *n);
 void x86_control_from_sregs(struct x86_cpu *c, const struct kvm_sregs *s);
 /* Every FPU and vector register from r. */
 void x86_set_fpu(struct x86_cpu *c, const u64 *r);
+/* The file names x87 registers from the top of their stack: they change places when TOP becomes `top` and the registers
+ * themselves stay. Before FSW is changed. */
+void x86_turn_stack(u64 *r, unsigned top);
 /* All of them straight into r (audit, gaps). */
 void x86_regs_from_sregs(u64 *r, const struct kvm_sregs *s);
 /* Between the file and an FXSAVE image of 512 bytes; nxmm registers of 16 bytes. To: bytes behind them stay. */
