@@ -87,8 +87,8 @@ int vm_audit_regs(struct vm *vm, struct kt_err *err)
 	return misses;
 }
 
-/* The guest's memory after a gap is not known page by page beforehand: what the dirty log names is recorded whole. The
- * log is kept for vm_dirty_pages. */
+/* Which pages a gap has changed is not known beforehand: what the dirty log names since it was last read is recorded
+ * whole. What does not fit is kept for the next reading (an audit). */
 static void changed_page(void *ctx, u64 gpa, const u8 *host)
 {
 	struct vm *vm = ctx;
@@ -96,7 +96,36 @@ static void changed_page(void *ctx, u64 gpa, const u8 *host)
 	if (vm->c.step.naccess < KT_STEP_ACCESSES && vm->c.scratch_used + 4096 <= X86_SCRATCH) {
 		x86_ram_write(&vm->c, gpa, 1);
 		x86_step_access(&vm->c, KT_SPACE_RAM, KT_ACCESS_WRITE | KT_ACCESS_IMPLICIT, gpa, gpa, 4096, host, 4096);
+	} else {
+		x86_kvm_keep_dirty(vm, gpa);
 	}
+}
+
+/* Is RIP behind the first instruction of an exception's handler? Then the host delivered what was not predicted, and ran
+ * on. The vector, or -1. */
+static int handler_behind(struct vm *vm)
+{
+	const struct x86_cpu *c = &vm->c;
+	bool wide = c->r[X86_efer] & X86_EFER_LMA;
+	unsigned size = wide ? 16 : 8;
+	struct x86_fault f;
+
+	for (unsigned v = 0; v < 32 && c->r[X86_cr0] & X86_CR0_PE; v++) {
+		u8 g[16] = { 0 };
+		u64 pa, handler = 0, va = c->r[X86_idtr_base] + v * size;
+		if (v * size + size - 1 > c->r[X86_idtr_limit] || x86_peek_pa(c, va, X86_USE_READ | X86_USE_IMPLICIT, &pa, &f))
+			break;
+		const u8 *host = x86_ram(c, pa, size);
+		if (!host)
+			continue;
+		memcpy(g, host, size);
+		handler = (u64)(g[0] | g[1] << 8 | (u32)g[6] << 16 | (u32)g[7] << 24);
+		for (unsigned n = 0; wide && n < 4; n++)
+			handler |= (u64)g[8 + n] << (32 + 8 * n);
+		if (handler && c->r[X86_rip] - handler - 1 < 15)
+			return (int)v;
+	}
+	return -1;
 }
 
 int x86_gap(struct vm *vm, unsigned reason, struct kt_err *err)
@@ -113,12 +142,17 @@ int x86_gap(struct vm *vm, unsigned reason, struct kt_err *err)
 	c->step.naccess = 0;
 	c->scratch_used = 0;
 	vm->b.counts.gaps++;
-	vm->b.counts.unpredicted += reason == KT_GAP_UNPREDICTED;
 	for (unsigned i = 0; i < X86_NREGS; i++)
 		if (i < X86_NHOT)
 			c->r[i] = r[i];
 		else
 			x86_set(c, i, r[i]);
+	int vector = handler_behind(vm);
+	if (vector >= 0) {
+		reason = KT_GAP_UNPREDICTED;
+		vm->b.counts.unpredicted++;
+		x86_step_event(c, KT_EVENT_UNPREDICTED, (u16)vector, 0, c->r[X86_cr2]);
+	}
 	x86_step_event(c, KT_EVENT_GAP, (u16)reason, 0, 0);
 	vm->armed = 0;
 	return vm_dirty_pages(vm, changed_page, vm, err);

@@ -254,6 +254,10 @@ static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	if (rc != X86_RETIRED)
 		return rc;
 	u64 rip = c->r[X86_rip];
+	if (kt_unlikely(rip == next + (1 << 16) && (i->k.mode & KT_MODE_CODE) == KT_MODE_16)) {
+		rip = c->r[X86_rip] = next; /* hosts differ in whether IP wraps at the end of a segment */
+		c->dirty |= X86_DIRTY_HOT;
+	}
 	if (kt_unlikely(!(rip == next && go != GO_TO) && !(rip == to && go != GO_NEXT) && go != GO_ANY))
 		return X86_LOST;
 	x86_access_after(vm);

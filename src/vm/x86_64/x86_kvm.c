@@ -125,6 +125,11 @@ static int give_ram(struct vm *vm, struct kt_err *err)
 			return kt_fail(err, KT_E_NO_KVM, "KVM_SET_USER_MEMORY_REGION for %#llx: %s", (unsigned long long)m->gpa, strerror(errno));
 	}
 	vm->log = calloc((most / 4096 + 63) / 64, 8);
+	for (unsigned i = 0; i < vm->b.nram; i++) {
+		vm->kept[i] = calloc((vm->b.ram[i].size / 4096 + 63) / 64, 8);
+		if (!vm->kept[i])
+			return kt_fail(err, KT_E_NOMEM, "no memory for the dirty log");
+	}
 	return vm->log ? 0 : kt_fail(err, KT_E_NOMEM, "no memory for the dirty log");
 }
 
@@ -228,6 +233,17 @@ void x86_kvm_destroy(struct vm *vm)
 	if (vm->rom)
 		munmap(vm->rom, ROM_SPACE);
 	free(vm->log);
+	for (unsigned i = 0; i < VM_RAM_RANGES; i++)
+		free(vm->kept[i]);
+}
+
+void x86_kvm_keep_dirty(struct vm *vm, u64 gpa)
+{
+	for (unsigned i = 0; i < vm->b.nram; i++) {
+		u64 page = (gpa - vm->b.ram[i].gpa) / 4096;
+		if (gpa - vm->b.ram[i].gpa < vm->b.ram[i].size)
+			vm->kept[i][page / 64] |= 1ull << page % 64;
+	}
 }
 
 int vm_dirty_pages(struct vm *vm, void (*fn)(void *ctx, u64 gpa, const u8 *host), void *ctx, struct kt_err *err)
@@ -237,12 +253,15 @@ int vm_dirty_pages(struct vm *vm, void (*fn)(void *ctx, u64 gpa, const u8 *host)
 		struct kvm_dirty_log log = { .slot = i, .dirty_bitmap = vm->log };
 		if (ioctl(vm->vmfd, KVM_GET_DIRTY_LOG, &log))
 			return kt_fail(err, KT_E_IO, "KVM_GET_DIRTY_LOG: %s", strerror(errno));
-		for (u64 w = 0; w < (m->size / 4096 + 63) / 64; w++)
-			for (u64 bits = vm->log[w]; bits; bits &= bits - 1) {
+		for (u64 w = 0; w < (m->size / 4096 + 63) / 64; w++) {
+			u64 bits = vm->log[w] | vm->kept[i][w];
+			vm->kept[i][w] = 0;
+			for (; bits; bits &= bits - 1) {
 				u64 at = (w * 64 + (u64)__builtin_ctzll(bits)) * 4096;
 				if (fn && at < m->size)
 					fn(ctx, m->gpa + at, m->host + at);
 			}
+		}
 	}
 	return 0;
 }

@@ -4,15 +4,16 @@
  * instruction runs, and what it did is taken back. Only decoded instructions without control flow or privilege come
  * here, and only in their new encoding: guest bytes are never run.
  *
- * All exceptions are masked for the run. One that the guest has unmasked is raised as #XM (SSE: nothing else changed);
- * an x87 one would have to be raised at the next x87 instruction with another result in between, and is refused. */
+ * SSE exceptions are masked for the run; one that the guest has unmasked is raised as #XM, and nothing else has changed.
+ * x87 exceptions wait for the next x87 instruction, so they can be left as the guest has them: FXSAVE and FXRSTOR, all
+ * that follows here, do not look. */
 #include <Zydis/Zydis.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "vm/x86_64/x86_vm.h"
 
-enum { PAGE = 4096, MXCSR_MASKS = 0x1f80, FCW_MASKS = 0x3f, EXCEPTIONS = 0x3f, BUFFER = 64 };
+enum { PAGE = 4096, MXCSR_MASKS = 0x1f80, EXCEPTIONS = 0x3f, BUFFER = 64 };
 
 struct lend {
 	u8 guest[X86_FX_SIZE] __attribute__((aligned(16)));
@@ -159,15 +160,6 @@ static bool gather(struct vm *vm, struct lend *l)
 	return true;
 }
 
-/* An exception that the guest has unmasked and the run has newly raised. */
-static bool raised(const u64 *before, const u64 *r, bool sse)
-{
-	u64 flags = sse ? r[X86_mxcsr] & ~before[X86_mxcsr] : r[X86_fsw] & ~before[X86_fsw];
-	u64 masks = sse ? before[X86_mxcsr] >> 7 : before[X86_fcw];
-
-	return flags & ~masks & EXCEPTIONS;
-}
-
 int x86_lend(struct vm *vm, struct x86_code *code)
 {
 	struct x86_cpu *c = &vm->c;
@@ -176,7 +168,7 @@ int x86_lend(struct vm *vm, struct x86_code *code)
 	unsigned gpr;
 	bool writes;
 
-	if (!may_lend(i))
+	if (!may_lend(i) || c->r[X86_fsw] & ~c->r[X86_fcw] & EXCEPTIONS) /* #MF is predicted where CR0.NE is set */
 		return X86_CANNOT;
 	if (!vm->lend) {
 		void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -188,7 +180,6 @@ int x86_lend(struct vm *vm, struct x86_code *code)
 		return X86_CANNOT;
 	memcpy(vm->ev, c->r, sizeof c->r);
 	vm->ev[X86_mxcsr] = (vm->ev[X86_mxcsr] & ~(u64)EXCEPTIONS) | MXCSR_MASKS;
-	vm->ev[X86_fcw] |= FCW_MASKS;
 	x86_regs_to_fx(vm->ev, l.guest, 16);
 	l.rax = gpr == KT_REG_NONE ? 0 : c->r[gpr];
 	l.memory = (u64)(uintptr_t)l.buffer;
@@ -196,14 +187,11 @@ int x86_lend(struct vm *vm, struct x86_code *code)
 	x86_lend_run(&l, vm->lend);
 	x86_regs_from_fx(vm->ev, l.guest, 16);
 	vm->ev[X86_mxcsr] = (c->r[X86_mxcsr] & ~(u64)EXCEPTIONS) | ((vm->ev[X86_mxcsr] | c->r[X86_mxcsr]) & EXCEPTIONS);
-	vm->ev[X86_fcw] = c->r[X86_fcw];
-	if (raised(c->r, vm->ev, true)) {
+	if (vm->ev[X86_mxcsr] & ~c->r[X86_mxcsr] & ~(c->r[X86_mxcsr] >> 7) & EXCEPTIONS) {
 		x86_set(c, X86_mxcsr, vm->ev[X86_mxcsr]);
 		c->dirty |= X86_DIRTY_FPU;
 		return x86_raise(vm, c->r[X86_cr4] & 1 << 10 ? X86_XM : X86_UD, false, 0);
 	}
-	if (i->is_x87 && raised(c->r, vm->ev, false))
-		return X86_CANNOT;
 	for (unsigned k = 0; k < vm->plan.n; k++)
 		if (vm->plan.p[k].write)
 			x86_store(vm, k, l.buffer);

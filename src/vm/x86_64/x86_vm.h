@@ -100,6 +100,7 @@ struct vm {
 	u8 *rom;           /* 16 MiB below 4 GiB, or NULL */
 	struct kvm_xsave xsave; /* room: KVM_GET_FPU and KVM_SET_FPU leave MXCSR out */
 	u64 *log;          /* dirty log buffer of the largest range */
+	u64 *kept[VM_RAM_RANGES]; /* pages to be named again by vm_dirty_pages */
 	u64 armed;         /* 0: not armed; 1: single-step; else the linear address of the breakpoint */
 	bool tf_lost;      /* TF-based hosts: an MMIO exit of this run took TF along */
 	bool io_pending;   /* an access was answered but KVM has not completed it */
@@ -146,6 +147,8 @@ int x86_kvm_open(struct kt_err *err);
 int x86_kvm_run(struct vm *vm, u64 bp, bool sregs_back, struct kt_err *err);
 /* Completes pending I/O and writes every dirty class to KVM by ioctl, now. */
 int x86_kvm_flush(struct vm *vm, struct kt_err *err);
+/* vm_dirty_pages will name this page next time, too. */
+void x86_kvm_keep_dirty(struct vm *vm, u64 gpa);
 /* The watchdog timer, for the calling thread. */
 int x86_kvm_begin(struct vm *vm, struct kt_err *err);
 void x86_kvm_stop_watchdog(struct vm *vm);
