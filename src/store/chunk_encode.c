@@ -226,9 +226,11 @@ static int encode_frames(struct kt_writer *w, const struct kt_raw_chunk *c, stru
 	}
 	kt_buf_put(&w->out.frames, payload.data, payload.len);
 	kt_buf_free(&payload);
+	if (!rc)
+		rc = kt_extents_failed(w->extents, err);
 	if (!rc) {
 		struct kt_buf keys = { 0 };
-		rc = kt_keyframes_put(&keys, w->arch, c->frame_regs, nframes);
+		rc = kt_keyframes_put_from(&keys, w->arch, w->base, c->frame_regs, nframes);
 		rc = rc ? kt_fail(err, KT_E_NOMEM, "no memory for keyframes") : kt_seal(NULL, keys.data, keys.len, &w->out.keys, err);
 		kt_buf_free(&keys);
 	}

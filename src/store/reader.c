@@ -49,7 +49,6 @@ int kt_reader_prepare(struct kt_reader *r, struct kt_err *err)
 		{ "SELECT seq FROM chunk WHERE first_step <= ? ORDER BY first_step DESC LIMIT 1", &r->st_at },
 		{ "SELECT first_id, count, data FROM dict WHERE first_id <= ? ORDER BY first_id DESC LIMIT 1", &r->st_dict },
 		{ "SELECT ids, pages FROM segment WHERE level = ? AND idx = ?", &r->st_segment },
-		{ "SELECT data FROM extent WHERE id = ?", &r->st_extent },
 		{ "SELECT step, data FROM audit WHERE page = ? AND step <= ? ORDER BY step DESC, id DESC LIMIT 1", &r->st_audit },
 		{ "SELECT devices FROM chunk WHERE seq = ?", &r->st_devices },
 		{ "SELECT pages FROM chunk WHERE seq = ?", &r->st_pages },
@@ -59,7 +58,7 @@ int kt_reader_prepare(struct kt_reader *r, struct kt_err *err)
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return kt_extents_create(&r->db, r->head.ram, r->head.nram, &r->extents, err);
 }
 
 static int get_regs(struct kt_reader *r, struct kt_rd blob, struct kt_err *err)
@@ -326,9 +325,10 @@ void kt_reader_close(struct kt_reader *r)
 {
 	if (!r)
 		return;
-	sqlite3_stmt *st[] = { r->st_chunk, r->st_at, r->st_dict, r->st_segment, r->st_extent, r->st_audit, r->st_devices, r->st_pages };
+	sqlite3_stmt *st[] = { r->st_chunk, r->st_at, r->st_dict, r->st_segment, r->st_audit, r->st_devices, r->st_pages };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(st); i++)
 		sqlite3_finalize(st[i]);
+	kt_extents_destroy(r->extents);
 	kt_db_close(&r->db);
 	for (unsigned i = 0; i < KT_CHUNK_CACHE; i++)
 		kt_chunk_put(r->chunk[i]);
@@ -336,8 +336,6 @@ void kt_reader_close(struct kt_reader *r)
 		kt_chunk_put(r->light[i]);
 	for (unsigned i = 0; i < KT_SEGMENT_CACHE; i++)
 		kt_seg_free(&r->segment[i].list);
-	for (unsigned i = 0; i < KT_EXTENT_CACHE; i++)
-		free(r->extent[i].data);
 	for (unsigned i = 0; r->head.images && i < r->head.nimages; i++) {
 		free((char *)r->head.images[i].path);
 		free((char *)r->head.images[i].kind);
@@ -356,6 +354,16 @@ void kt_reader_close(struct kt_reader *r)
 const struct kt_reader_head *kt_reader_head(const struct kt_reader *r)
 {
 	return &r->head;
+}
+
+const struct kt_memory_view *kt_reader_initial(const struct kt_reader *r)
+{
+	return kt_extents_view(r->extents);
+}
+
+int kt_reader_failed(const struct kt_reader *r, struct kt_err *err)
+{
+	return kt_extents_failed(r->extents, err);
 }
 
 struct kt_dict_view kt_reader_dict(const struct kt_reader *r)

@@ -46,6 +46,10 @@ void kt_reader_close(struct kt_reader *r);
 const struct kt_reader_head *kt_reader_head(const struct kt_reader *r);
 /* For the codec: entries of chunks that were loaded are there. Valid until close. */
 struct kt_dict_view kt_reader_dict(const struct kt_reader *r);
+/* Initial memory for decoders (kt_decoder_initial_memory), valid until close. The codec cannot be told of an error in it:
+ * whoever decodes asks kt_reader_failed before he believes what came out. */
+const struct kt_memory_view *kt_reader_initial(const struct kt_reader *r);
+int kt_reader_failed(const struct kt_reader *r, struct kt_err *err);
 /* Entry `id`, loaded if need be. */
 int kt_reader_insn(struct kt_reader *r, u32 id, const struct kt_insn **out, struct kt_err *err);
 

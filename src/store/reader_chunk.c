@@ -89,7 +89,7 @@ static int get_keys(struct kt_reader *r, struct kt_chunk *c, struct kt_rd blob, 
 	rc = kt_unseal(r->zst, &blob, KEYS_MAX, &raw, what, err);
 	if (!rc) {
 		struct kt_rd in = kt_rd_of(raw.data, raw.len);
-		rc = kt_keyframes_get(&in, r->head.arch, c->keys, c->nframes, err);
+		rc = kt_keyframes_get_from(&in, r->head.arch, r->head.regs, c->keys, c->nframes, err);
 		if (rc)
 			kt_fail_in(err, "%s, keys", what);
 	}

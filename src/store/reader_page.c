@@ -10,43 +10,13 @@
 
 int kt_reader_initial_page(struct kt_reader *r, u64 page, u8 *to, struct kt_err *err)
 {
-	u64 id = page >> (KT_EXTENT_SHIFT - KT_PAGE_SHIFT);
-	struct kt_cached_extent *x = &r->extent[0];
-	unsigned i = 0;
+	const u8 *p;
+	int rc = kt_extents_page(r->extents, page, &p, err);
 
-	for (; i < KT_EXTENT_CACHE; i++) {
-		if (r->extent[i].used && r->extent[i].id == id)
-			break;
-		if (r->extent[i].used < x->used)
-			x = &r->extent[i];
-	}
-	if (i < KT_EXTENT_CACHE) {
-		x = &r->extent[i];
-	} else {
-		struct kt_buf raw = { 0 };
-		char what[48];
-		snprintf(what, sizeof what, "extent %llu", (unsigned long long)id);
-		sqlite3_bind_int64(r->st_extent, 1, (s64)id);
-		int rc = kt_db_step(&r->db, r->st_extent, what, err);
-		bool there = rc == 1;
-		if (there) {
-			struct kt_rd blob = kt_db_blob(r->st_extent, 0);
-			rc = kt_unseal(r->zst, &blob, KT_EXTENT, &raw, what, err);
-			if (!rc && raw.len != KT_EXTENT)
-				rc = kt_fail(err, KT_E_CORRUPT, "%s: holds %zu bytes, not 65536", what, raw.len);
-		}
-		sqlite3_reset(r->st_extent);
-		if (rc) {
-			kt_buf_free(&raw);
-			return rc;
-		}
-		free(x->data);
-		x->data = there ? raw.data : NULL;
-		x->id = id;
-	}
-	x->used = ++r->clock;
-	if (x->data)
-		memcpy(to, x->data + (page << KT_PAGE_SHIFT & (KT_EXTENT - 1)), KT_PAGE);
+	if (rc)
+		return rc;
+	if (p)
+		memcpy(to, p, KT_PAGE);
 	else
 		memset(to, 0, KT_PAGE);
 	return 0;

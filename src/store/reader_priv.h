@@ -4,20 +4,17 @@
 
 #include "store/db.h"
 #include "store/dict.h"
+#include "store/extents.h"
 #include "store/reader.h"
 #include "store/segment.h"
 
-enum { KT_CHUNK_CACHE = 6, KT_EXTENT_CACHE = 16, KT_SEGMENT_CACHE = 32, KT_PAGE_CACHE = 1024, KT_LIST_CACHE = 128 };
+enum { KT_CHUNK_CACHE = 6, KT_SEGMENT_CACHE = 32, KT_PAGE_CACHE = 1024, KT_LIST_CACHE = 128 };
 
 struct kt_cached_segment {
 	unsigned level; /* 0: empty */
 	u64 idx, used;
 	enum kt_index which;
 	struct kt_seg_list list;
-};
-struct kt_cached_extent {
-	u64 id, used; /* used 0: empty */
-	u8 *data;     /* NULL: all zero */
 };
 struct kt_cached_page {
 	u64 page, seq, used;
@@ -30,11 +27,11 @@ struct kt_reader {
 	char notice[320];
 	struct kt_zst *zst;
 	struct kt_dict *dict;
-	sqlite3_stmt *st_chunk, *st_at, *st_dict, *st_segment, *st_extent, *st_audit, *st_devices, *st_pages;
+	sqlite3_stmt *st_chunk, *st_at, *st_dict, *st_segment, *st_audit, *st_devices, *st_pages;
 	struct kt_chunk *chunk[KT_CHUNK_CACHE];
 	u64 chunk_used[KT_CHUNK_CACHE], clock;
 	struct kt_cached_segment segment[KT_SEGMENT_CACHE];
-	struct kt_cached_extent extent[KT_EXTENT_CACHE];
+	struct kt_extents *extents;
 	struct kt_cached_page *page; /* KT_PAGE_CACHE of them, direct-mapped */
 	struct kt_chunk *light[KT_LIST_CACHE]; /* chunks of the tail without their frames, direct-mapped */
 };

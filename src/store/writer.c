@@ -91,6 +91,7 @@ void kt_writer_free(struct kt_writer *w)
 		return;
 	kt_writer_join(w);
 	kt_writer_unprepare(w);
+	kt_extents_destroy(w->extents);
 	kt_db_close(&w->db);
 	if (w->reserve >= 0)
 		close(w->reserve);
@@ -112,7 +113,7 @@ void kt_writer_free(struct kt_writer *w)
 		kt_buf_free(&w->out.seg[i].pages);
 	}
 	struct kt_encoded *o = &w->out;
-	struct kt_buf *all[] = { &o->dict, &o->sums_blob, &o->idx, &o->keys, &o->frames, &o->pages, &o->devices, &o->text };
+	struct kt_buf *all[] = { &o->dict, &o->sums_blob, &o->idx, &o->keys, &o->frames, &o->pages, &o->devices, &o->stack, &o->text };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(all); i++)
 		kt_buf_free(all[i]);
 	for (size_t i = 0; i < o->nmiss; i++)

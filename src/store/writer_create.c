@@ -362,6 +362,7 @@ int kt_writer_create(const char *path, const struct kt_writer_head *h, struct kt
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
 	memcpy(w->regs, h->regs, h->arch->nregs * sizeof *w->regs);
+	memcpy(w->base, w->regs, sizeof w->base);
 	rc = allocate(w, h, err);
 	if (!rc) {
 		rc = open_file(w, path, err);
@@ -372,6 +373,13 @@ int kt_writer_create(const char *path, const struct kt_writer_head *h, struct kt
 	if (!rc)
 		rc = kt_writer_prepare(w, err);
 	if (!rc) {
+		struct kt_pages_ram ram[KT_RAM_MAX];
+		for (unsigned i = 0; i < h->nram; i++)
+			ram[i] = (struct kt_pages_ram){ h->ram[i].gpa, h->ram[i].size };
+		rc = kt_extents_create(&w->db, ram, h->nram, &w->extents, err);
+	}
+	if (!rc) {
+		kt_encoder_initial_memory(w->encoder, kt_extents_view(w->extents));
 		reserve(w, path);
 		w->open = &w->raw[0];
 		kt_raw_chunk_begin(w->open, w->first, w->regs);

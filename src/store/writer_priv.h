@@ -12,6 +12,7 @@
 #include "store/db.h"
 #include "store/dict.h"
 #include "store/digest.h"
+#include "store/extents.h"
 #include "store/pages.h"
 #include "store/segment.h"
 #include "store/sums.h"
@@ -87,6 +88,8 @@ struct kt_writer {
 	struct kt_zst *zst, *fast;
 	struct kt_digest *digest;
 	struct kt_pages *pages;
+	struct kt_extents *extents;
+	u64 base[KT_REGS_MAX]; /* State(first): what keyframes differ from */
 	struct kt_page_set set;
 	struct kt_page_list list;
 	struct kt_zone zone;

@@ -144,6 +144,8 @@ static int check_frame(struct check *k, const struct kt_chunk *c, u32 f)
 		else
 			rc = check_step(k, c, n + i, s);
 	}
+	if (!rc)
+		rc = kt_reader_failed(k->t->reader, k->err);
 	if (!rc && kt_decoder_next(k->d, &s, k->err) != -KT_E_END)
 		rc = wrong(k, c->seq, n + count, "its frame goes on");
 	return rc;
@@ -249,6 +251,8 @@ int kt_trace_check(struct kt_trace *t, void (*progress)(void *ctx, uint64_t step
 
 	k.digest = kt_digest_create(h->arch, h->first);
 	k.d = kt_decoder_create(h->arch);
+	if (k.d)
+		kt_decoder_initial_memory(k.d, kt_reader_initial(t->reader));
 	k.uses = calloc(KT_CHUNK_STEPS, sizeof *k.uses);
 	rc = k.digest && k.d && k.uses ? check_all(&k, progress, ctx) : kt_fail(err, KT_E_NOMEM, "no memory to check");
 	if (rc == -KT_E_RANGE) /* a row that points outside the trace */

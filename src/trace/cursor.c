@@ -28,6 +28,7 @@ int kt_cursor_create(struct kt_trace *t, struct kt_cursor **out, struct kt_err *
 		free(c);
 		return kt_fail(err, KT_E_NOMEM, "no memory for a cursor");
 	}
+	kt_decoder_initial_memory(c->d, kt_reader_initial(t->reader));
 	c->t = t;
 	c->dict = kt_reader_dict(t->reader);
 	c->at = h->first;
@@ -79,6 +80,8 @@ static int decode_one(struct kt_cursor *c, const struct kt_step **step, struct k
 {
 	int rc = kt_decoder_next(c->d, step, err);
 
+	if (!rc)
+		rc = kt_reader_failed(c->t->reader, err);
 	if (!rc) {
 		c->at++;
 		return 0;

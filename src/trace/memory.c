@@ -52,7 +52,7 @@ static int decode_frame(struct kt_trace *t, struct kt_err *err)
 	if (rc != -KT_E_END)
 		return rc;
 	k->frames++;
-	return 0;
+	return kt_reader_failed(t->reader, err);
 }
 
 /* Decodes as far as step `upto` of the chunk. */

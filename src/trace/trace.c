@@ -53,6 +53,7 @@ int kt_trace_open(const char *path, struct kt_trace **out, const char **notice, 
 		kt_trace_close(t);
 		return kt_fail(err, KT_E_NOMEM, "no memory to open %s", path);
 	}
+	kt_decoder_initial_memory(t->decoder, kt_reader_initial(t->reader));
 	t->dict = kt_reader_dict(t->reader);
 	fill_info(t);
 	for (; t->nimages < h->nimages; t->nimages++) {
