@@ -131,6 +131,7 @@ int x86_kvm_flush(struct vm *vm, struct kt_err *err)
 	if (c->dirty & X86_DIRTY_SREGS) {
 		struct kvm_sregs s;
 		x86_regs_to_sregs(c->r, &s);
+		vm->run->cr8 = s.cr8; /* without an APIC in the kernel, KVM_RUN takes CR8 from here */
 		if (ioctl(vm->vcpu, KVM_SET_SREGS, &s))
 			return kt_fail(err, KT_E_IO, "KVM refuses the segment and control registers: %s", strerror(errno));
 	}
@@ -184,6 +185,7 @@ static int prepare(struct vm *vm, u64 want, struct kt_err *err)
 			}
 			if (c->dirty & X86_DIRTY_SREGS) {
 				x86_regs_to_sregs(c->r, &run->s.regs.sregs);
+				run->cr8 = run->s.regs.sregs.cr8;
 				run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 			}
 			c->dirty &= ~(unsigned)(X86_DIRTY_HOT | X86_DIRTY_SREGS);
