@@ -38,7 +38,7 @@ static void forget_slots(struct kt_model *m)
 	kt_slots_init(m->untouched, 256, KT_SLOT_EVEN);
 	m->known = m->store_ok = KT_SLOT_OFTEN;
 	m->silent = m->blob = m->elem_same = m->va_next = m->pa_page = m->event_code_same = KT_SLOT_EVEN;
-	struct kt_numbers *all[] = { &m->n_reg, &m->n_load, &m->n_device, &m->n_store, &m->n_addr, &m->n_event, &m->n_cold };
+	struct kt_numbers *all[] = { &m->n_reg, &m->n_load, &m->n_device, &m->n_store, &m->n_addr, &m->n_event, &m->n_cold, &m->n_ref[0], &m->n_ref[1], &m->n_ref[2] };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(all); i++)
 		kt_numbers_init(all[i]);
 	kt_slots_init(&m->meta[0][0], 8 * 64, KT_SLOT_EVEN);
@@ -71,10 +71,11 @@ int kt_model_begin(struct kt_model *m, const u64 *regs, const struct kt_insn *co
 	}
 	memset(m->region, 0, sizeof(m->region));
 	for (unsigned i = 0; i < KT_ARRAY_LEN(m->last); i++)
-		m->last[i] = (struct kt_last){ .slot = KT_SLOT_EVEN };
+		m->last[i] = (struct kt_last){ .slot = KT_SLOT_EVEN, .ref = { 0, KT_SLOT(1 << 19, 1), KT_SLOT(1 << 19, 1), KT_SLOT_EVEN } };
 	forget_slots(m);
 	memset(m->last_event, 0, sizeof(m->last_event));
 	memset(m->x_size, 0, sizeof(m->x_size));
+	m->last_target = 0;
 	m->x_va = m->x_pa = m->x_elem = 0;
 	m->bad = false;
 	m->arena_used = 0;

@@ -29,7 +29,9 @@ struct kt_tlb {
 };
 struct kt_last {
 	u64 value, stride;
+	u64 target;   /* value + its linear address: what a self-relative pointer points at */
 	kt_slot slot; /* is it value + stride again? */
+	kt_slot ref[4]; /* which reference is nearest? (a tree of 2 bits) */
 };
 
 /* Per local id, and per kind of step without one. */
@@ -76,6 +78,8 @@ struct kt_model {
 	kt_slot meta[8][64], elem_same, va_next, pa_same[64], pa_page, tree_elem[256];
 	kt_slot count_tree[512], event_kind[256], cold_reg[256], event_code_same;
 	struct kt_event last_event[16];
+	u64 last_target; /* of the last load coded */
+	struct kt_numbers n_ref[3];
 	u64 x_va, x_pa;
 	u32 x_size[64];
 	u8 x_elem;

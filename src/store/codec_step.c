@@ -29,6 +29,30 @@ static inline struct kt_habit *habit_of(struct kt_model *m, u32 local, const str
 
 /* --- values --- */
 
+/* How many leading bytes of `size` two numbers share. */
+static inline unsigned shared(u64 a, u64 b, unsigned size)
+{
+	u64 x = (a ^ b) << (64 - 8 * size);
+	return x ? (unsigned)__builtin_clzll(x) >> 3 : size;
+}
+
+/* A load that nothing foretells, from the nearest of four references: the instruction's last value; what its last value pointed at if
+ * it was relative to itself (tables of such pointers are common); what the last load of all pointed at; the memory before. */
+static __attribute__((noinline)) u64 code_load(struct kt_model *m, const bool enc, struct kt_last *last, const struct kt_shape *sh, u64 pa, u64 v)
+{
+	const unsigned size = sh->size;
+	const u64 mask = size == 8 ? ~0ull : (1ull << 8 * size) - 1;
+	u64 ref[4] = { last->value, (last->target - sh->va) & mask, (m->last_target - sh->va) & mask, 0 };
+	unsigned best = 0;
+
+	kt_map_get(m, pa - size, size, &ref[3]);
+	for (unsigned i = 1; enc && i < 4; i++)
+		if (shared(ref[i], v, size) > shared(ref[best], v, size))
+			best = i;
+	best = kt_ac_tree(&m->loads_ac, enc, last->ref, 2, best);
+	return kt_ac_number(&m->loads_ac, enc, best ? &m->n_ref[best - 1] : &m->n_load, size, ref[best], v);
+}
+
 /* A load or an uncomputed store of up to 8 bytes, at one or two places. */
 static inline __attribute__((always_inline)) u64 code_small(struct kt_model *m, const bool enc, const struct kt_work *w, unsigned i, const struct kt_step *s, u64 v)
 {
@@ -55,10 +79,13 @@ static inline __attribute__((always_inline)) u64 code_small(struct kt_model *m, 
 	u64 mask = sh->size == 8 ? ~0ull : (1ull << 8 * sh->size) - 1, next = (last->value + last->stride) & mask;
 	if (kt_ac_bit(ac, enc, &last->slot, v == next))
 		v = next;
+	else if (ram && !write)
+		v = code_load(m, enc, last, sh, a->pa, v);
 	else
-		v = kt_ac_number(ac, enc, !ram ? &m->n_device : write ? &m->n_store : &m->n_load, sh->size, last->value, v);
+		v = kt_ac_number(ac, enc, !ram ? &m->n_device : &m->n_store, sh->size, last->value, v);
 	last->stride = v - last->value;
 	last->value = v;
+	last->target = m->last_target = v + sh->va;
 	return v;
 }
 

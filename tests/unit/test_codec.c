@@ -46,7 +46,15 @@ struct rig {
 	u32 local[GEN_PROGRAM], nlocal;
 	struct kt_dict_view dict;
 	struct kt_buf frame, again;
+	u8 initial[GEN_MEM];
 };
+
+/* Every third page is not known. */
+static const u8 *initial_page(void *ctx, u64 gpa)
+{
+	struct rig *r = ctx;
+	return gpa < GEN_MEM && gpa / 4096 % 3 ? r->initial + gpa : NULL;
+}
 
 static struct rig *rig_create(u64 seed, u32 program, u32 odd, u32 steps)
 {
@@ -56,6 +64,7 @@ static struct rig *rig_create(u64 seed, u32 program, u32 odd, u32 steps)
 	gen_init(&r->g, seed, program, odd);
 	assert_true(kt_raw_chunk_init(&r->c, &kt_arch_x86_64, &limits));
 	r->dict = (struct kt_dict_view){ gen_dict, &r->g };
+	memcpy(r->initial, r->g.mem, GEN_MEM);
 	return r;
 }
 
@@ -132,6 +141,9 @@ static void many(u64 seeds, u32 program, u32 odd, u32 loop, u32 steps, u32 chunk
 	for (u64 seed = 1; seed <= seeds; seed++) {
 		struct rig *r = rig_create(seed * 77 + program, program, odd, steps);
 		r->g.loop = loop;
+		struct kt_memory_view view = { initial_page, r };
+		kt_encoder_initial_memory(e, seed & 1 ? &view : NULL);
+		kt_decoder_initial_memory(d, seed % 4 ? &view : NULL); /* a frame written without it ignores it */
 		size_t bytes = 0, n = 0;
 		for (u32 k = 0; k < chunks; k++) {
 			rig_fill(r);
@@ -183,6 +195,28 @@ static void deterministic(void **state)
 	}
 	kt_encoder_destroy(e);
 	kt_encoder_destroy(other);
+	rig_destroy(r);
+}
+
+/* A frame written with initial memory is refused without it. */
+static void initial_memory_missing(void **state)
+{
+	struct rig *r = rig_create(3, 50, 0, 200);
+	struct kt_encoder *e = kt_encoder_create(&kt_arch_x86_64);
+	struct kt_decoder *d = kt_decoder_create(&kt_arch_x86_64);
+	struct kt_memory_view view = { initial_page, r };
+	u64 bytes[KT_STREAMS] = { 0 };
+	u32 ids[200];
+	u8 kinds[200];
+	kt_encoder_initial_memory(e, &view);
+	rig_fill(r);
+	assert_int_equal(kt_encode_frame(e, &r->c, 0, r->c.count, r->local, r->nlocal, &r->dict, &r->frame, bytes, NULL), 0);
+	assert_int_equal(kt_decoder_begin(d, r->frame.data, r->frame.len, 0, r->c.count, r->c.frame_regs, r->local, r->nlocal, &r->dict, NULL), -KT_E_ARG);
+	assert_int_equal(kt_decode_control(d, r->frame.data, r->frame.len, r->c.count, r->local, r->nlocal, &r->dict, ids, kinds, NULL), 0);
+	kt_decoder_initial_memory(d, &view);
+	assert_int_equal(kt_decoder_begin(d, r->frame.data, r->frame.len, 0, r->c.count, r->c.frame_regs, r->local, r->nlocal, &r->dict, NULL), 0);
+	kt_encoder_destroy(e);
+	kt_decoder_destroy(d);
 	rig_destroy(r);
 }
 
@@ -290,7 +324,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip_small), cmocka_unit_test(round_trip_odd), cmocka_unit_test(round_trip_whole_chunks),
-		cmocka_unit_test(deterministic),    cmocka_unit_test(damaged),        cmocka_unit_test(keyframes),
+		cmocka_unit_test(deterministic), cmocka_unit_test(initial_memory_missing),   cmocka_unit_test(damaged),        cmocka_unit_test(keyframes),
 		cmocka_unit_test(chunk_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
