@@ -159,6 +159,40 @@ static void setting(void **state)
 	machine_free(m);
 }
 
+/* Setting in the other three formats; 12 is the hour before 1. */
+static void setting_formats(void **state)
+{
+	static const struct {
+		u8 format, hour, minute;
+		unsigned want; /* seconds of the day */
+	} cases[] = {
+		{ 0, 0x12, 0x34, 34 * 60 },
+		{ 0, 0x92, 0x34, 12 * 3600 + 34 * 60 },
+		{ 0, 0x91, 0x59, 23 * 3600 + 59 * 60 },
+		{ 0, 0x01, 0x00, 3600 },
+		{ BINARY, 12, 34, 34 * 60 },
+		{ BINARY, 0x8b, 59, 23 * 3600 + 59 * 60 },
+		{ BINARY | H24, 23, 45, 23 * 3600 + 45 * 60 },
+	};
+
+	for (unsigned i = 0; i < KT_ARRAY_LEN(cases); i++) {
+		struct machine *m = machine_new(NULL);
+		set(m, B, SET | cases[i].format);
+		set(m, CENTURY, cases[i].format & BINARY ? 20 : 0x20);
+		set(m, YEAR, cases[i].format & BINARY ? 26 : 0x26);
+		set(m, DAY, cases[i].format & BINARY ? 28 : 0x28);
+		set(m, MONTH, 2);
+		set(m, HOUR, cases[i].hour);
+		set(m, MINUTE, cases[i].minute);
+		set(m, B, cases[i].format);
+		assert_int_equal(get(m, HOUR), cases[i].hour);
+		set(m, B, BINARY | H24);
+		check_time(m, cases[i].want / 3600, cases[i].want / 60 % 60, 0);
+		check_date(m, 20, 26, 2, 28, get(m, WEEKDAY));
+		machine_free(m);
+	}
+}
+
 /* "The first update cycle begins one-half second after" the divider is released. */
 static void divider(void **state)
 {
@@ -401,7 +435,7 @@ static void state_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calendar), cmocka_unit_test(formats), cmocka_unit_test(update_in_progress), cmocka_unit_test(setting),
+		cmocka_unit_test(calendar), cmocka_unit_test(formats), cmocka_unit_test(update_in_progress), cmocka_unit_test(setting), cmocka_unit_test(setting_formats),
 		cmocka_unit_test(divider), cmocka_unit_test(periodic), cmocka_unit_test(update_ended), cmocka_unit_test(alarms),
 		cmocka_unit_test(sizes), cmocka_unit_test(memory), cmocka_unit_test(restored), cmocka_unit_test(state_refused),
 	};

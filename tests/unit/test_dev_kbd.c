@@ -75,6 +75,11 @@ static void memory(void **state)
 	answers(m, 0x5a);
 	command(m, 0x20);
 	answers(m, 0x30);
+	set_ctr(m, 0x34);
+	assert_int_equal(status(m), SYSTEM | NOT_LOCKED);
+	command(m, 0x40); /* unknown commands have no answer and take no byte */
+	command(m, 0x1f);
+	silent(m);
 	machine_free(m);
 }
 
@@ -112,7 +117,25 @@ static void keyboard(void **state)
 	answers(m, 0xfa);
 	answers(m, 0xab);
 	answers(m, 0x41);
+	/* The other code sets, and none. */
+	static const u8 sets[][2] = { { 1, 0x43 }, { 3, 0x3f }, { 4, 0x3f } };
+	for (unsigned i = 0; i < KT_ARRAY_LEN(sets); i++) {
+		data(m, 0xf0);
+		data(m, sets[i][0]);
+		data(m, 0xf0);
+		data(m, 0x00);
+		for (unsigned n = 0; n < 4; n++)
+			answers(m, 0xfa);
+		answers(m, sets[i][1]);
+	}
 	/* A command in the place of a parameter is a command. */
+	data(m, 0xf0);
+	answers(m, 0xfa);
+	data(m, 0xed);
+	answers(m, 0xfa);
+	data(m, 0x00); /* the LEDs', not a question for the code set */
+	answers(m, 0xfa);
+	silent(m);
 	data(m, 0xed);
 	answers(m, 0xfa);
 	data(m, 0xff);
@@ -207,7 +230,11 @@ static void a20(void **state)
 
 	assert_int_equal(in8(m, 0x92), 2);
 	command(m, 0xd0);
-	assert_int_equal(in8(m, 0x60) & 3, 3);
+	assert_int_equal(in8(m, 0x60) & 0x13, 0x03);
+	data(m, 0xee);
+	command(m, 0xd0);
+	in8(m, 0x60);
+	assert_int_equal(in8(m, 0x60) & 0x13, 0x13); /* a byte was waiting */
 	command(m, 0xd1);
 	data(m, 0xdd); /* A20 low here; port 0x92 still holds it */
 	assert_true(m->a20);
@@ -294,6 +321,11 @@ static void state_refused(void **state)
 	assert_true(takes_state(m, "i8042", WAITING, 0x7f));
 	assert_true(takes_state(m, "i8042", WAITING, 0xd4));
 	assert_true(takes_state(m, "i8042", CODE_SET, 1));
+	assert_true(takes_state(m, "i8042", CODE_SET, 3));
+	for (unsigned i = 0; i < 20; i++)
+		out8(m, 0x60, 0xee);
+	command(m, 0xab);
+	machine_free(machine_copy(m, NULL)); /* sixteen answers are not too many */
 	machine_free(m);
 }
 

@@ -219,6 +219,8 @@ static void fifos(void **state)
 		assert_int_equal(get(m, DATA), i);
 	assert_int_equal(get(m, LSR), 0x60);
 	set(m, DATA, 1);
+	set(m, FCR, 0x41);
+	assert_int_equal(get(m, LSR), 0x61); /* another level alone clears nothing */
 	set(m, FCR, 0x83);
 	assert_int_equal(get(m, LSR), 0x60); /* cleared */
 	set(m, DATA, 1);
