@@ -69,7 +69,7 @@ void x86_canonicalise(struct vm *vm, const struct x86_insn *i)
 		c->dirty |= X86_DIRTY_HOT;
 	}
 	u8 op = i->k.desc.op;
-	if (op == KT_OP_BSF || op == KT_OP_BSR || op == KT_OP_CMPXCHG) {
+	if (op == KT_OP_BSF || op == KT_OP_BSR || op == KT_OP_CMPXCHG || op == KT_OP_BSWAP) {
 		if (memcmp(c->r, vm->ev, 8 * X86_rip))
 			c->dirty |= X86_DIRTY_HOT;
 		memcpy(c->r, vm->ev, 8 * X86_rip);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vm/x86_64/x86_predict.h"
 #include "vm/x86_64/x86_vm.h"
 
 #define M(m) ZYDIS_MNEMONIC_##m
@@ -42,6 +43,17 @@ static bool pushes_segment(const struct x86_insn *i)
 	return i->opcode_map == 0 ? op == 0x06 || op == 0x0e || op == 0x16 || op == 0x1e : i->opcode_map == 1 && (op == 0xa0 || op == 0xa8);
 }
 
+/* With an operand size prefix in 64-bit mode, Intel's near branches are as without, AMD's cut the target to 16 bits. */
+static bool is_narrowed_branch(const struct x86_insn *i)
+{
+	if ((i->k.mode & KT_MODE_CODE) != KT_MODE_64 || i->flow == X86_FLOW_NEXT || i->flow == X86_FLOW_FAR)
+		return false;
+	for (unsigned n = 0; n + 1 < i->k.len && i->k.bytes[n] != i->opcode && i->k.bytes[n] != 0x0f; n++)
+		if (i->k.bytes[n] == 0x66)
+			return true;
+	return false;
+}
+
 void x86_exec_classify(const struct vm *vm, struct x86_code *code)
 {
 	const struct x86_insn *i = &code->i;
@@ -51,7 +63,8 @@ void x86_exec_classify(const struct vm *vm, struct x86_code *code)
 	code->method = m <= ZYDIS_MNEMONIC_MAX_VALUE ? methods[m] : X86_M_CANNOT;
 	code->debug_skip = false;
 	/* cmpxchg that fails leaves a 32-bit register destination alone (KVM's emulator clears its upper half) */
-	code->canon = i->flags_undefined || i->k.desc.op == KT_OP_BSF || i->k.desc.op == KT_OP_BSR || i->k.desc.op == KT_OP_CMPXCHG;
+	code->canon = i->flags_undefined || i->k.desc.op == KT_OP_BSF || i->k.desc.op == KT_OP_BSR || i->k.desc.op == KT_OP_CMPXCHG ||
+	              (i->k.desc.op == KT_OP_BSWAP && i->k.desc.width == 2);
 	code->shim = x86_shim_of(i, &code->debug_skip);
 	if (code->shim)
 		code->method = X86_M_SHIM;
@@ -59,6 +72,8 @@ void x86_exec_classify(const struct vm *vm, struct x86_code *code)
 		code->method = X86_M_CONTROL; /* through KVM, which flushes translations as the CPU does */
 	else if (m == M(MOV) && i->opcode_map == 0 && i->opcode == 0x8c)
 		code->method = X86_M_EVAL; /* KVM's emulator takes REX.R for part of the segment's number */
+	else if (is_narrowed_branch(i))
+		code->method = X86_M_EVAL;
 	else if (m == M(PUSH) && pushes_segment(i))
 		code->method = X86_M_EVAL; /* makers differ: 32-bit pushes write two bytes or four */
 	else if (is_string(i->k.desc.op) && i->prefix_rep)
@@ -165,8 +180,10 @@ int x86_exec_eval(struct vm *vm, struct x86_code *code)
 	u64 to = 0;
 	int go = goes(vm, i, &to);
 
-	if (go == GO_EITHER || go == GO_ANY)
+	if (go == GO_ANY)
 		return X86_CANNOT;
+	if (go == GO_EITHER)
+		go = x86_branch_taken(vm->c.r, i) ? GO_TO : GO_NEXT;
 	if (is_division(i) && !all_ram(vm))
 		return divide_by_device(vm, code);
 	for (unsigned k = 0; k < vm->plan.n; k++) {
