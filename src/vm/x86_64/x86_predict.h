@@ -61,6 +61,8 @@ int x86_check_value(struct x86_cpu *c, const struct x86_insn *i, unsigned kind, 
 /* ENTER: its frame reads and pushes, planned here since the descriptor does not have them. */
 int x86_check_enter(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan, struct x86_fault *f);
 /* Where a near branch goes, if that is an address CS does not have. */
+/* Whether a conditional near branch (jcc, loop, jcxz) goes to its target. */
+bool x86_branch_taken(const u64 *r, const struct x86_insn *i);
 int x86_check_branch(const struct x86_cpu *c, const struct x86_insn *i, const struct x86_plan *plan, struct x86_fault *f);
 
 /* --- x86_predict_rep.c --- */

@@ -222,6 +222,11 @@ static bool taken(const u64 *r, const struct x86_insn *i)
 	return yes != (i->opcode & 1);
 }
 
+bool x86_branch_taken(const u64 *r, const struct x86_insn *i)
+{
+	return taken(r, i);
+}
+
 int x86_check_branch(const struct x86_cpu *c, const struct x86_insn *i, const struct x86_plan *plan, struct x86_fault *f)
 {
 	u64 to = i->target;
