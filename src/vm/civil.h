@@ -7,9 +7,9 @@
 #include "base/types.h"
 
 struct civil {
-	unsigned year;   /* 0..9999 */
-	unsigned month;  /* 1..12 */
-	unsigned day;    /* 1..31 */
+	unsigned year;  /* 0..9999 */
+	unsigned month; /* 1..12 */
+	unsigned day;   /* 1..31 */
 	unsigned hour, minute, second;
 	unsigned weekday; /* 0: Sunday. Not read by civil_to_seconds */
 };

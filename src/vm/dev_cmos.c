@@ -15,12 +15,32 @@ enum { SAVE_VERSION = 1 };
 enum { NS = 1000000000, HALF_NS = 500000000, UIP_NS = 244000 };
 
 enum {
-	R_SECOND = 0, R_SECOND_ALARM, R_MINUTE, R_MINUTE_ALARM, R_HOUR, R_HOUR_ALARM, R_WEEKDAY, R_DAY, R_MONTH, R_YEAR,
-	R_A, R_B, R_C, R_D,
+	R_SECOND = 0,
+	R_SECOND_ALARM,
+	R_MINUTE,
+	R_MINUTE_ALARM,
+	R_HOUR,
+	R_HOUR_ALARM,
+	R_WEEKDAY,
+	R_DAY,
+	R_MONTH,
+	R_YEAR,
+	R_A,
+	R_B,
+	R_C,
+	R_D,
 	R_EQUIPMENT = 0x14,
-	R_BASE_KB = 0x15, R_EXT_KB = 0x17, R_EXT_KB_COPY = 0x30, R_CENTURY = 0x32, R_ABOVE_16M = 0x34,
-	R_SUM_FIRST = 0x10, R_SUM_LAST = 0x2d, R_SUM = 0x2e,
-	R_BOOT_ORDER = 0x3d, R_ABOVE_4G = 0x5b, R_CPUS = 0x5f,
+	R_BASE_KB = 0x15,
+	R_EXT_KB = 0x17,
+	R_EXT_KB_COPY = 0x30,
+	R_CENTURY = 0x32,
+	R_ABOVE_16M = 0x34,
+	R_SUM_FIRST = 0x10,
+	R_SUM_LAST = 0x2d,
+	R_SUM = 0x2e,
+	R_BOOT_ORDER = 0x3d,
+	R_ABOVE_4G = 0x5b,
+	R_CPUS = 0x5f,
 	R_COUNT = 128
 };
 enum { A_UIP = 0x80, A_DIVIDER_RESET = 0x60, A_RATE = 0x0f };
@@ -319,15 +339,10 @@ static void write_register(struct cmos *c, u8 i, u8 v)
 	u64 now = dev_now(&c->dev);
 
 	switch (i) {
-	case R_A:
-		write_a(c, v, now);
-		break;
-	case R_B:
-		write_b(c, v, now);
-		break;
+	case R_A: write_a(c, v, now); break;
+	case R_B: write_b(c, v, now); break;
 	case R_C:
-	case R_D:
-		break; /* read-only */
+	case R_D: break; /* read-only */
 	default:
 		if (is_time(i))
 			show_time(c, now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* QEMU's firmware configuration device by ports (QEMU docs/specs/fw_cfg.rst, traditional interface, no DMA): a 16-bit
- * selector at 0x510, the selected item byte by byte at 0x511. Past an item's end, and of items there are none, zeros. */
+ * selector at 0x510, the selected item byte by byte at 0x511. Past an item's end, and of items there are none, zeros.
+ */
 #include "vm/dev_pc.h"
 
 #include <stdlib.h>
@@ -10,9 +11,21 @@ enum { SAVE_VERSION = 1 };
 enum { SELECTOR = 0, DATA = 1 };
 enum { ID_TRADITIONAL = 1 };
 enum {
-	K_SIGNATURE = 0, K_ID = 1, K_UUID = 2, K_RAM_SIZE = 3, K_NOGRAPHIC = 4, K_CPUS = 5, K_NUMA = 0x0d, K_BOOT_MENU = 0x0e,
-	K_MAX_CPUS = 0x0f, K_FILE_DIR = 0x19, K_FILE_E820 = 0x20,
-	K_ACPI = 0x8000, K_SMBIOS, K_IRQ0_OVERRIDE, K_E820
+	K_SIGNATURE = 0,
+	K_ID = 1,
+	K_UUID = 2,
+	K_RAM_SIZE = 3,
+	K_NOGRAPHIC = 4,
+	K_CPUS = 5,
+	K_NUMA = 0x0d,
+	K_BOOT_MENU = 0x0e,
+	K_MAX_CPUS = 0x0f,
+	K_FILE_DIR = 0x19,
+	K_FILE_E820 = 0x20,
+	K_ACPI = 0x8000,
+	K_SMBIOS,
+	K_IRQ0_OVERRIDE,
+	K_E820
 };
 enum { E820_RAM = 1, FILE_NAME = 56 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The 8042 keyboard controller with a keyboard that acknowledges everything and never sends a key, and no mouse (IBM PS/2
- * Technical Reference, "Keyboard and Auxiliary Device Controller"). A machine without a keyboard costs firmware a second
- * of waiting; a controller command without an answer costs Linux half of one. So everything is answered, and at once. */
+/* The 8042 keyboard controller with a keyboard that acknowledges everything and never sends a key, and no mouse (IBM
+ * PS/2 Technical Reference, "Keyboard and Auxiliary Device Controller"). A machine without a keyboard costs firmware a
+ * second of waiting; a controller command without an answer costs Linux half of one. So everything is answered, and at
+ * once. */
 #include "vm/dev_pc.h"
 #include "vm/vm.h"
 
@@ -16,9 +17,24 @@ enum { OUT_NO_RESET = 1, OUT_A20 = 2, OUT_FULL = 16, OUT_FIXED = 0xcc };
 enum { FROM_KEYBOARD = 0, FROM_AUX = 1, FROM_NOBODY = 2, FROM_CONTROLLER = 4, FROM_ALL = 7 }; /* nobody: a time-out */
 
 enum {
-	C_READ_RAM = 0x20, C_WRITE_RAM = 0x60, C_AUX_OFF = 0xa7, C_AUX_ON, C_AUX_TEST, C_SELF_TEST, C_KBD_TEST,
-	C_KBD_OFF = 0xad, C_KBD_ON, C_READ_INPUT = 0xc0, C_READ_OUTPUT = 0xd0, C_WRITE_OUTPUT, C_LOOP_KBD, C_LOOP_AUX,
-	C_TO_AUX, C_A20_OFF = 0xdd, C_A20_ON = 0xdf, C_PULSE = 0xf0
+	C_READ_RAM = 0x20,
+	C_WRITE_RAM = 0x60,
+	C_AUX_OFF = 0xa7,
+	C_AUX_ON,
+	C_AUX_TEST,
+	C_SELF_TEST,
+	C_KBD_TEST,
+	C_KBD_OFF = 0xad,
+	C_KBD_ON,
+	C_READ_INPUT = 0xc0,
+	C_READ_OUTPUT = 0xd0,
+	C_WRITE_OUTPUT,
+	C_LOOP_KBD,
+	C_LOOP_AUX,
+	C_TO_AUX,
+	C_A20_OFF = 0xdd,
+	C_A20_ON = 0xdf,
+	C_PULSE = 0xf0
 };
 enum { K_LEDS = 0xed, K_ECHO = 0xee, K_CODE_SET = 0xf0, K_IDENTIFY = 0xf2, K_RATE, K_RESEND = 0xfe, K_RESET = 0xff };
 enum { K_OK = 0xfa, K_SELF_TEST_OK = 0xaa };
@@ -74,14 +90,10 @@ static u8 translated(const struct kbd *k, u8 byte)
 	/* The identification and the code set number go through the scan code table like keys do. */
 	switch (byte) {
 	case 0x83:
-	case 2:
-		return 0x41;
-	case 1:
-		return 0x43;
-	case 3:
-		return 0x3f;
-	default:
-		return byte;
+	case 2: return 0x41;
+	case 1: return 0x43;
+	case 3: return 0x3f;
+	default: return byte;
 	}
 }
 
@@ -108,7 +120,8 @@ static u8 read_status(const struct kbd *k)
 
 	if (!k->nqueue)
 		return v;
-	return (u8)(v | ST_FULL | (k->queue[0].from & FROM_AUX ? ST_AUX : 0) | (k->queue[0].from & FROM_NOBODY ? ST_TIMEOUT : 0));
+	return (u8)(v | ST_FULL | (k->queue[0].from & FROM_AUX ? ST_AUX : 0) |
+		    (k->queue[0].from & FROM_NOBODY ? ST_TIMEOUT : 0));
 }
 
 /* ---- the keyboard ---- */
@@ -134,17 +147,11 @@ static void to_keyboard(struct kbd *k, u8 v)
 		return;
 	}
 	switch (v) {
-	case K_ECHO:
-		from_keyboard(k, K_ECHO);
-		return;
-	case K_RESEND:
-		from_keyboard(k, k->last);
-		return;
+	case K_ECHO: from_keyboard(k, K_ECHO); return;
+	case K_RESEND: from_keyboard(k, k->last); return;
 	case K_LEDS:
 	case K_CODE_SET:
-	case K_RATE:
-		k->kbd_command = v;
-		break;
+	case K_RATE: k->kbd_command = v; break;
 	}
 	from_keyboard(k, K_OK);
 	if (v == K_RESET) {
@@ -163,7 +170,8 @@ static void write_output_port(struct kbd *k, u8 v)
 	k->output = v;
 	dev_misc_set_kbd_a20(k->misc, v & OUT_A20);
 	if (!(v & OUT_NO_RESET))
-		dev_end(&k->dev, VM_END_RESET, v, "the guest asked for a reset through the keyboard controller's output port");
+		dev_end(&k->dev, VM_END_RESET, v,
+			"the guest asked for a reset through the keyboard controller's output port");
 }
 
 static void write_ram(struct kbd *k, unsigned at, u8 v)
@@ -202,28 +210,21 @@ static void write_command(struct kbd *k, u8 v)
 		k->ram[0] |= CTR_SYSTEM;
 		from_controller(k, 0x55);
 		break;
-	case C_KBD_TEST:
-		from_controller(k, 0);
-		break;
+	case C_KBD_TEST: from_controller(k, 0); break;
 	case C_AUX_TEST:
 		from_controller(k, 1); /* clock line stuck low: no such connector */
 		break;
-	case C_KBD_OFF:
-		k->ram[0] |= CTR_KBD_OFF;
-		break;
-	case C_KBD_ON:
-		k->ram[0] &= (u8)~CTR_KBD_OFF;
-		break;
+	case C_KBD_OFF: k->ram[0] |= CTR_KBD_OFF; break;
+	case C_KBD_ON: k->ram[0] &= (u8)~CTR_KBD_OFF; break;
 	case C_READ_INPUT:
 		from_controller(k, 0x80); /* not locked */
 		break;
 	case C_READ_OUTPUT:
-		from_controller(k, (u8)((k->output & (OUT_NO_RESET | OUT_A20)) | OUT_FIXED | (k->nqueue ? OUT_FULL : 0)));
+		from_controller(k,
+				(u8)((k->output & (OUT_NO_RESET | OUT_A20)) | OUT_FIXED | (k->nqueue ? OUT_FULL : 0)));
 		break;
 	case C_A20_OFF:
-	case C_A20_ON:
-		write_output_port(k, (u8)((k->output & ~OUT_A20) | (v == C_A20_ON ? OUT_A20 : 0)));
-		break;
+	case C_A20_ON: write_output_port(k, (u8)((k->output & ~OUT_A20) | (v == C_A20_ON ? OUT_A20 : 0))); break;
 	}
 }
 
@@ -238,18 +239,11 @@ static void write_data(struct kbd *k, u8 v)
 		k->ram[0] &= (u8)~CTR_KBD_OFF; /* talking to the keyboard switches it on */
 		to_keyboard(k, v);
 		break;
-	case C_WRITE_OUTPUT:
-		write_output_port(k, v);
-		break;
+	case C_WRITE_OUTPUT: write_output_port(k, v); break;
 	case C_LOOP_KBD:
-	case C_LOOP_AUX: /* without an auxiliary port, both come back as the keyboard's */
-		from_controller(k, v);
-		break;
-	case C_TO_AUX:
-		answer(k, K_RESEND, FROM_AUX | FROM_NOBODY);
-		break;
-	default:
-		write_ram(k, command - C_WRITE_RAM, v);
+	case C_LOOP_AUX: /* without an auxiliary port, both come back as the keyboard's */ from_controller(k, v); break;
+	case C_TO_AUX: answer(k, K_RESEND, FROM_AUX | FROM_NOBODY); break;
+	default: write_ram(k, command - C_WRITE_RAM, v);
 	}
 }
 
@@ -305,8 +299,8 @@ static bool kbd_restore(struct device *d, struct kt_rd *in)
 	memcpy(k->ram, ram, sizeof(k->ram));
 	for (unsigned i = 0; i < KT_ARRAY_LEN(fields); i++)
 		*fields[i] = kt_rd_u8(in);
-	if (in->bad || (k->status & ~(ST_SYSTEM | ST_COMMAND)) || !is_waiting_command(k->command) || k->code_set - 1u > 2 ||
-	    k->nqueue > QUEUE) {
+	if (in->bad || (k->status & ~(ST_SYSTEM | ST_COMMAND)) || !is_waiting_command(k->command) ||
+	    k->code_set - 1u > 2 || k->nqueue > QUEUE) {
 		k->nqueue = 0;
 		return false;
 	}

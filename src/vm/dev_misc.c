@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one-register ports: A20 gate and fast reset (0x92), power-on self-test codes (0x80), firmware's debug console (0x402),
- * the debug exit (0xf4) and the reset control register (0xcf9). */
+/* The one-register ports: A20 gate and fast reset (0x92), power-on self-test codes (0x80), firmware's debug console
+ * (0x402), the debug exit (0xf4) and the reset control register (0xcf9). */
 #include "vm/dev_pc.h"
 #include "vm/vm.h"
 
@@ -8,9 +8,9 @@
 
 enum { SAVE_VERSION = 1 };
 enum { PORT92_RESET = 1 << 0, PORT92_A20 = 1 << 1 };
-enum { CF9_RESET_CPU = 1 << 2 };        /* ICH9 data sheet, 13.7.5 "RST_CNT" */
-enum { DEBUGCON_PRESENT = 0xe9 };       /* what Bochs and QEMU answer; SeaBIOS looks for it */
-enum { DEBUGCON = 2 };                  /* bus_hooks.console */
+enum { CF9_RESET_CPU = 1 << 2 };  /* ICH9 data sheet, 13.7.5 "RST_CNT" */
+enum { DEBUGCON_PRESENT = 0xe9 }; /* what Bochs and QEMU answer; SeaBIOS looks for it */
+enum { DEBUGCON = 2 };            /* bus_hooks.console */
 
 struct misc {
 	struct device dev;
@@ -50,14 +50,10 @@ static u64 misc_read(struct device *d, u64 offset, unsigned size)
 	const struct misc *m = (struct misc *)d;
 
 	switch (offset) {
-	case MISC_PORT92:
-		return m->a20_fast ? PORT92_A20 : 0;
-	case MISC_POST:
-		return m->post;
-	case MISC_DEBUGCON:
-		return DEBUGCON_PRESENT;
-	default:
-		return 0xff;
+	case MISC_PORT92: return m->a20_fast ? PORT92_A20 : 0;
+	case MISC_POST: return m->post;
+	case MISC_DEBUGCON: return DEBUGCON_PRESENT;
+	default: return 0xff;
 	}
 }
 
@@ -71,15 +67,9 @@ static void misc_write(struct device *d, u64 offset, unsigned size, u64 value)
 		if (value & PORT92_RESET)
 			dev_end(d, VM_END_RESET, value, "the guest asked for a reset through port 0x92");
 		break;
-	case MISC_POST:
-		m->post = (u8)value;
-		break;
-	case MISC_DEBUGCON:
-		dev_console(d, DEBUGCON, (u8)value);
-		break;
-	case MISC_EXIT:
-		dev_end(d, VM_END_EXIT, value & 0xff, "the guest wrote to the debug exit port 0xf4");
-		break;
+	case MISC_POST: m->post = (u8)value; break;
+	case MISC_DEBUGCON: dev_console(d, DEBUGCON, (u8)value); break;
+	case MISC_EXIT: dev_end(d, VM_END_EXIT, value & 0xff, "the guest wrote to the debug exit port 0xf4"); break;
 	case MISC_RESET:
 		if (value & CF9_RESET_CPU)
 			dev_end(d, VM_END_RESET, value, "the guest asked for a reset through port 0xcf9");

@@ -8,26 +8,16 @@ enum slot { PIC, PIT, PORT61, CMOS, MISC, KBD, COM1, COM2, FWCFG, SLOTS };
 static struct device *create(enum slot slot, struct device *const made[], const struct pc_config *c)
 {
 	switch (slot) {
-	case PIC:
-		return dev_pic_create();
-	case PIT:
-		return dev_pit_create();
-	case PORT61:
-		return dev_port61_create(made[PIT]);
-	case CMOS:
-		return dev_cmos_create(c);
-	case MISC:
-		return dev_misc_create();
-	case KBD:
-		return dev_kbd_create(made[MISC]);
-	case COM1:
-		return dev_uart_create(0, PC_IRQ_COM1);
-	case COM2:
-		return dev_uart_create(1, PC_IRQ_COM2);
-	case FWCFG:
-		return dev_fwcfg_create(c);
-	default:
-		return NULL;
+	case PIC: return dev_pic_create();
+	case PIT: return dev_pit_create();
+	case PORT61: return dev_port61_create(made[PIT]);
+	case CMOS: return dev_cmos_create(c);
+	case MISC: return dev_misc_create();
+	case KBD: return dev_kbd_create(made[MISC]);
+	case COM1: return dev_uart_create(0, PC_IRQ_COM1);
+	case COM2: return dev_uart_create(1, PC_IRQ_COM2);
+	case FWCFG: return dev_fwcfg_create(c);
+	default: return NULL;
 	}
 }
 

@@ -15,9 +15,9 @@ enum icw_step { READY = 0, WANT_ICW2, WANT_ICW3, WANT_ICW4 };
 
 struct chip {
 	u8 irr, isr, imr;
-	u8 lines;  /* levels of the inputs */
-	u8 elcr;   /* 1: level-triggered input */
-	u8 base;   /* vector of IR0, low three bits 0 */
+	u8 lines; /* levels of the inputs */
+	u8 elcr;  /* 1: level-triggered input */
+	u8 base;  /* vector of IR0, low three bits 0 */
 	u8 icw3;
 	u8 lowest; /* input of lowest priority: 7 after ICW1 */
 	u8 icw;    /* enum icw_step: what the next write to the odd port is */
@@ -84,7 +84,7 @@ static int chip_request(const struct chip *c, bool is_master)
 	if (c->special_mask)
 		in_service &= (u8)~c->imr;
 	if (c->nested && is_master)
-		in_service &= (u8)~(1u << PC_IRQ_CASCADE);
+		in_service &= (u8) ~(1u << PC_IRQ_CASCADE);
 	int want = highest(c, c->irr & (u8)~c->imr), busy = highest(c, in_service);
 	if (want < 0 || (busy >= 0 && rank(c, busy) <= rank(c, want)))
 		return -1;
@@ -192,7 +192,7 @@ static void write_ocw2(struct chip *c, u8 v)
 		n = highest(c, c->special_mask ? c->isr & (u8)~c->imr : c->isr);
 	if (n < 0)
 		return;
-	c->isr &= (u8)~(1u << n);
+	c->isr &= (u8) ~(1u << n);
 	if (op & ROTATE)
 		c->lowest = (u8)n;
 }
@@ -222,8 +222,7 @@ static void write_odd(struct chip *c, u8 v)
 		c->nested = v & 0x10;
 		c->icw = READY;
 		break;
-	default:
-		c->imr = v;
+	default: c->imr = v;
 	}
 }
 
@@ -342,8 +341,8 @@ static bool chip_restore(struct chip *c, unsigned which, struct kt_rd *in)
 	c->nested = f & F_NESTED;
 	c->read_isr = f & F_READ_ISR;
 	c->poll = f & F_POLL;
-	return !in->bad && !(f & ~F_ALL) && !(c->irr & ~c->lines) && !(c->elcr & ~elcr_allowed(which)) && !(c->base & 7) &&
-	       c->lowest <= 7 && c->icw <= WANT_ICW4;
+	return !in->bad && !(f & ~F_ALL) && !(c->irr & ~c->lines) && !(c->elcr & ~elcr_allowed(which)) &&
+	       !(c->base & 7) && c->lowest <= 7 && c->icw <= WANT_ICW4;
 }
 
 static bool pic_restore(struct device *d, struct kt_rd *in)

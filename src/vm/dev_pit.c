@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The 8254 interval timer: three counters at 1,193,182 Hz of guest time. Channel 0 drives IRQ0 by its output's edges, at
- * the first nanosecond of the tick they belong to; channel 2 belongs to port 0x61 (data sheet 231164-005). */
+/* The 8254 interval timer: three counters at 1,193,182 Hz of guest time. Channel 0 drives IRQ0 by its output's edges,
+ * at the first nanosecond of the tick they belong to; channel 2 belongs to port 0x61 (data sheet 231164-005). */
 #include "vm/dev_pc.h"
 #include "vm/pit_channel.h"
 

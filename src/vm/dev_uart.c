@@ -21,10 +21,10 @@ struct uart {
 	struct device dev;
 	unsigned console, irq;
 	u8 ier, fcr, lcr, mcr, scratch;
-	u8 msr;          /* as last seen: lines and deltas */
+	u8 msr; /* as last seen: lines and deltas */
 	u16 divisor;
 	bool overrun;
-	bool thre_event; /* the transmitter went empty and nobody was told yet */
+	bool thre_event;           /* the transmitter went empty and nobody was told yet */
 	u8 fifo[FIFO_SIZE], nfifo; /* received, oldest first */
 };
 
@@ -71,8 +71,8 @@ static u8 modem_lines(const struct uart *u)
 {
 	if (!(u->mcr & MCR_LOOP))
 		return MSR_CTS | MSR_DSR | MSR_DCD;
-	return (u8)((u->mcr & MCR_RTS ? MSR_CTS : 0) | (u->mcr & MCR_DTR ? MSR_DSR : 0) | (u->mcr & MCR_OUT1 ? MSR_RI : 0) |
-		    (u->mcr & MCR_OUT2 ? MSR_DCD : 0));
+	return (u8)((u->mcr & MCR_RTS ? MSR_CTS : 0) | (u->mcr & MCR_DTR ? MSR_DSR : 0) |
+		    (u->mcr & MCR_OUT1 ? MSR_RI : 0) | (u->mcr & MCR_OUT2 ? MSR_DCD : 0));
 }
 
 static void update_modem(struct uart *u)
@@ -124,19 +124,15 @@ static u8 read_register(struct uart *u, unsigned r)
 	u8 v;
 
 	switch (r) {
-	case R_DATA:
-		return u->lcr & LCR_DLAB ? (u8)u->divisor : take(u);
-	case R_IER:
-		return u->lcr & LCR_DLAB ? (u8)(u->divisor >> 8) : u->ier;
+	case R_DATA: return u->lcr & LCR_DLAB ? (u8)u->divisor : take(u);
+	case R_IER: return u->lcr & LCR_DLAB ? (u8)(u->divisor >> 8) : u->ier;
 	case R_IIR_FCR:
 		v = pending(u);
 		if (v == IIR_THRE)
 			u->thre_event = false;
 		return (u8)(v | (fifos_on(u) ? IIR_FIFO : 0));
-	case R_LCR:
-		return u->lcr;
-	case R_MCR:
-		return u->mcr;
+	case R_LCR: return u->lcr;
+	case R_MCR: return u->mcr;
 	case R_LSR:
 		v = lsr(u);
 		u->overrun = false;
@@ -145,8 +141,7 @@ static u8 read_register(struct uart *u, unsigned r)
 		v = u->msr;
 		u->msr &= (u8)~MSR_DELTAS;
 		return v;
-	default:
-		return u->scratch;
+	default: return u->scratch;
 	}
 }
 
@@ -181,21 +176,14 @@ static void write_register(struct uart *u, unsigned r, u8 v)
 		else
 			write_ier(u, v);
 		break;
-	case R_IIR_FCR:
-		write_fcr(u, v);
-		break;
-	case R_LCR:
-		u->lcr = v;
-		break;
+	case R_IIR_FCR: write_fcr(u, v); break;
+	case R_LCR: u->lcr = v; break;
 	case R_MCR:
 		u->mcr = v & MCR_ALL;
 		update_modem(u);
 		break;
-	case R_SCRATCH:
-		u->scratch = v;
-		break;
-	default: /* LSR and MSR are for reading */
-		break;
+	case R_SCRATCH: u->scratch = v; break;
+	default: /* LSR and MSR are for reading */ break;
 	}
 }
 

@@ -12,10 +12,10 @@ struct bus;
 struct device;
 
 struct device_ops {
-	const char *name;  /* stable: stands in saved state */
-	/* One access of 1, 2, 4 or 8 bytes at `offset` from the range's start plus bus_range.offset; never past its end. A read returns the value,
-	 * upper bytes ignored. Wider accesses than the device knows: its own business (usually split by the bus, see
-	 * bus_range.byte_wide). */
+	const char *name; /* stable: stands in saved state */
+	/* One access of 1, 2, 4 or 8 bytes at `offset` from the range's start plus bus_range.offset; never past its
+	 * end. A read returns the value, upper bytes ignored. Wider accesses than the device knows: its own business
+	 * (usually split by the bus, see bus_range.byte_wide). */
 	u64 (*read)(struct device *d, u64 offset, unsigned size);
 	void (*write)(struct device *d, u64 offset, unsigned size, u64 value);
 	/* Time has come to dev->next_ns (which is VM_NEVER again by now): do all that is due up to the clock's time and
@@ -24,10 +24,11 @@ struct device_ops {
 	/* The interrupt controller only, else NULL: see bus_irq_line and bus_irq_ack. */
 	void (*irq_line)(struct device *d, unsigned line, bool level);
 	unsigned (*irq_ack)(struct device *d, unsigned *line);
-	/* State that the guest can change, and what follows from time; never configuration. NULL: the device has none. */
+	/* State that the guest can change, and what follows from time; never configuration. NULL: the device has none.
+	 */
 	void (*save)(const struct device *d, struct kt_buf *out);
-	/* `in` is exactly the device's record; the clock is already restored. Every field is checked; drives no interrupt
-	 * line, sets next_ns anew. false: not this device's state. NULL exactly where save is. */
+	/* `in` is exactly the device's record; the clock is already restored. Every field is checked; drives no
+	 * interrupt line, sets next_ns anew. false: not this device's state. NULL exactly where save is. */
 	bool (*restore)(struct device *d, struct kt_rd *in);
 	void (*destroy)(struct device *d); /* NULL: free() */
 };
@@ -50,8 +51,9 @@ struct bus_range {
 /* What a device may ask of the machine. */
 struct bus_hooks {
 	void *ctx;
-	void (*console)(void *ctx, unsigned which, u8 byte);       /* 0 ttyS0, 1 ttyS1, 2 debug port */
-	void (*end)(void *ctx, int why, u64 value, const char *text); /* enum vm_end: the machine stops after this step */
+	void (*console)(void *ctx, unsigned which, u8 byte); /* 0 ttyS0, 1 ttyS1, 2 debug port */
+	void (*end)(void *ctx, int why, u64 value,
+		    const char *text); /* enum vm_end: the machine stops after this step */
 	void (*a20)(void *ctx, bool enabled);
 };
 
@@ -73,12 +75,14 @@ struct bus {
 bool bus_add_device(struct bus *b, struct device *d);
 bool bus_add_range(struct bus *b, const struct bus_range *r);
 
-/* Nobody answers: reads give all ones, writes vanish. Accesses that straddle two ranges are split into bytes; ports wrap at
- * 0xffff, physical addresses at 2^64. size 1..8 (others: all ones, no effect); the result has no bits above size. */
+/* Nobody answers: reads give all ones, writes vanish. Accesses that straddle two ranges are split into bytes; ports
+ * wrap at 0xffff, physical addresses at 2^64. size 1..8 (others: all ones, no effect); the result has no bits above
+ * size. */
 u64 bus_read(struct bus *b, bool mmio, u64 addr, unsigned size);
 void bus_write(struct bus *b, bool mmio, u64 addr, unsigned size, u64 value);
 /* Runs every tick that is due at the clock's time, in order of time, then table order. Cheap when nothing is due: it is
- * asked before every step. A device that schedules itself for now or earlier from its own tick gets the next nanosecond. */
+ * asked before every step. A device that schedules itself for now or earlier from its own tick gets the next
+ * nanosecond. */
 void bus_run_due(struct bus *b);
 static inline void bus_run_timers(struct bus *b)
 {
@@ -87,21 +91,21 @@ static inline void bus_run_timers(struct bus *b)
 }
 /* The device's next tick (VM_NEVER: none), replacing the one before. */
 void bus_schedule(struct bus *b, struct device *d, u64 next_ns);
-/* The controller's answer to an interrupt acknowledge cycle: the vector; *line (may be NULL) which input. Call it only if
- * irq_pending; otherwise the answer is the controller's spurious vector. */
+/* The controller's answer to an interrupt acknowledge cycle: the vector; *line (may be NULL) which input. Call it only
+ * if irq_pending; otherwise the answer is the controller's spurious vector. */
 unsigned bus_irq_ack(struct bus *b, unsigned *line);
 /* Level of an input line, 0..15 on the pc. Without a controller: nothing. */
 void bus_irq_line(struct bus *b, unsigned line, bool level);
 /* Record: u8 version, u8 number of devices; per device u8 length of name, name, u32 length of state, state. */
 void bus_save(const struct bus *b, struct kt_buf *out);
-/* Into a bus with the same devices, the clock restored before. Calls the a20 hook with what is restored. false: not such a
- * record; the bus is then good for bus_destroy only. */
+/* Into a bus with the same devices, the clock restored before. Calls the a20 hook with what is restored. false: not
+ * such a record; the bus is then good for bus_destroy only. */
 bool bus_restore(struct bus *b, struct kt_rd *in);
 /* Destroys all devices; the struct itself is the caller's. A zeroed bus is fine. */
 void bus_destroy(struct bus *b);
 
-/* The "pc" machine's devices, into an empty bus (clock and hooks already set). `mem_below_4g`/`mem_above_4g` in bytes for
- * CMOS and fw_cfg, rtc: epoch seconds at step 0. false: out of memory. */
+/* The "pc" machine's devices, into an empty bus (clock and hooks already set). `mem_below_4g`/`mem_above_4g` in bytes
+ * for CMOS and fw_cfg, rtc: epoch seconds at step 0. false: out of memory. */
 struct pc_config {
 	u64 mem_below_4g, mem_above_4g;
 	s64 rtc;

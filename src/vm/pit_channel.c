@@ -92,7 +92,8 @@ static void settle(struct pit_channel *c, s64 now)
 {
 	if (!c->pending || now < c->takeover)
 		return;
-	bool low_half_follows = mode_of(c) == 3 && c->loaded && !held(c) && (c->takeover - c->start) % c->n == high_ticks(c->n);
+	bool low_half_follows =
+		mode_of(c) == 3 && c->loaded && !held(c) && (c->takeover - c->start) % c->n == high_ticks(c->n);
 	c->n = count_of(c, c->reload);
 	c->start = low_half_follows ? c->takeover - high_ticks(c->n) : c->takeover;
 	c->held_at = 0;
@@ -135,12 +136,8 @@ static void new_count(struct pit_channel *c, u16 raw, s64 now)
 void pit_channel_write(struct pit_channel *c, u8 value, s64 now)
 {
 	switch (access_of(c)) {
-	case ACCESS_LOW:
-		new_count(c, value, now);
-		break;
-	case ACCESS_HIGH:
-		new_count(c, (u16)(value << 8), now);
-		break;
+	case ACCESS_LOW: new_count(c, value, now); break;
+	case ACCESS_HIGH: new_count(c, (u16)(value << 8), now); break;
 	default:
 		if (!c->write_high) {
 			c->write_low = value;
@@ -161,14 +158,10 @@ bool pit_channel_out(struct pit_channel *c, s64 now)
 	s64 e = elapsed(c, now), n = c->n;
 	switch (mode_of(c)) {
 	case 0:
-	case 1:
-		return e >= n;
-	case 2:
-		return held(c) || n < 2 || e % n != n - 1;
-	case 3:
-		return held(c) || e % n < high_ticks(c->n);
-	default:
-		return e != n;
+	case 1: return e >= n;
+	case 2: return held(c) || n < 2 || e % n != n - 1;
+	case 3: return held(c) || e % n < high_ticks(c->n);
+	default: return e != n;
 	}
 }
 
@@ -205,7 +198,8 @@ void pit_channel_gate(struct pit_channel *c, bool gate, s64 now)
 	if (!gate) {
 		c->held_at = elapsed(c, now);
 		c->gate = false;
-		if (is_periodic(c) && c->loaded && c->pending) /* the period will not end: the new count waits for the gate */
+		if (is_periodic(c) && c->loaded &&
+		    c->pending) /* the period will not end: the new count waits for the gate */
 			c->takeover = PIT_NEVER;
 		return;
 	}
@@ -286,10 +280,9 @@ enum {
 void pit_channel_save(const struct pit_channel *c, struct kt_buf *out)
 {
 	kt_buf_u8(out, c->control);
-	kt_buf_u8(out, (u8)((c->gate ? F_GATE : 0) | (c->loaded ? F_LOADED : 0) |
-			    (c->pending ? F_PENDING : 0) | (c->write_high ? F_WRITE_HIGH : 0) |
-			    (c->read_high ? F_READ_HIGH : 0) | (c->count_latched ? F_COUNT_LATCHED : 0) |
-			    (c->status_latched ? F_STATUS_LATCHED : 0)));
+	kt_buf_u8(out, (u8)((c->gate ? F_GATE : 0) | (c->loaded ? F_LOADED : 0) | (c->pending ? F_PENDING : 0) |
+			    (c->write_high ? F_WRITE_HIGH : 0) | (c->read_high ? F_READ_HIGH : 0) |
+			    (c->count_latched ? F_COUNT_LATCHED : 0) | (c->status_latched ? F_STATUS_LATCHED : 0)));
 	kt_buf_u32(out, c->n);
 	kt_buf_u64(out, (u64)c->start);
 	kt_buf_u64(out, (u64)c->held_at);
@@ -324,6 +317,7 @@ bool pit_channel_restore(struct pit_channel *c, struct kt_rd *in)
 	c->latch = kt_rd_u16(in);
 	c->write_low = kt_rd_u8(in);
 	c->status = kt_rd_u8(in);
-	return !in->bad && c->control < 0x40 && !(f & ~F_ALL) && (c->n || !c->loaded) && c->n <= 65536 && is_time(c->start) &&
-	       is_time(c->held_at) && c->held_at >= 0 && (is_time(c->takeover) || c->takeover == PIT_NEVER);
+	return !in->bad && c->control < 0x40 && !(f & ~F_ALL) && (c->n || !c->loaded) && c->n <= 65536 &&
+	       is_time(c->start) && is_time(c->held_at) && c->held_at >= 0 &&
+	       (is_time(c->takeover) || c->takeover == PIT_NEVER);
 }

@@ -10,7 +10,7 @@
 #define PIT_NEVER INT64_MAX
 
 struct pit_channel {
-	u8 control;  /* the low six bits of the control word as written: access, mode, BCD */
+	u8 control; /* the low six bits of the control word as written: access, mode, BCD */
 	bool gate;
 	/* The counter: `n` ticks were loaded at tick `start`; when the gate stopped it, `held_at` ticks had passed. */
 	bool loaded;

@@ -3,9 +3,10 @@
  *
  *     fuzz_x [FOLDER|FILE]... [--random N SEED]
  *
- * Every file of the folders in order of name, then N inputs that follow from SEED: random bytes, and mutations of the files.
- * One line says what was run. Exit: 0 all inputs ran, 1 a file could not be read, 2 usage. A target that finds a fault
- * aborts: the input is then kept in fuzz-crash-<target> in the current folder, and the command to repeat it is printed. */
+ * Every file of the folders in order of name, then N inputs that follow from SEED: random bytes, and mutations of the
+ * files. One line says what was run. Exit: 0 all inputs ran, 1 a file could not be read, 2 usage. A target that finds a
+ * fault aborts: the input is then kept in fuzz-crash-<target> in the current folder, and the command to repeat it is
+ * printed. */
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -47,8 +48,8 @@ static void keep_crash(void)
 		return;
 	ssize_t put = write(fd, current, current_size);
 	close(fd);
-	fprintf(stderr, "%s: %s; repeat: %s %s\n", target, put == (ssize_t)current_size ? "input kept" : "input kept in part",
-		target, name);
+	fprintf(stderr, "%s: %s; repeat: %s %s\n", target,
+		put == (ssize_t)current_size ? "input kept" : "input kept in part", target, name);
 	current = NULL;
 }
 
@@ -169,18 +170,10 @@ static void mutate_once(uint64_t *s, uint8_t *out, size_t *size)
 	if (!*size)
 		return;
 	switch (below(s, 6)) {
-	case 0:
-		out[at] ^= (uint8_t)(1u << below(s, 8));
-		break;
-	case 1:
-		out[at] = edges[below(s, sizeof(edges))];
-		break;
-	case 2:
-		out[at] = (uint8_t)(next_random(s) >> 32);
-		break;
-	case 3: /* cut */
-		*size = at;
-		break;
+	case 0: out[at] ^= (uint8_t)(1u << below(s, 8)); break;
+	case 1: out[at] = edges[below(s, sizeof(edges))]; break;
+	case 2: out[at] = (uint8_t)(next_random(s) >> 32); break;
+	case 3: /* cut */ *size = at; break;
 	case 4: /* remove a piece */
 		n = 1 + below(s, *size - at);
 		memmove(out + at, out + at + n, *size - at - n);
@@ -257,7 +250,8 @@ int main(int argc, char **argv)
 			bad |= load(argv[i]);
 			continue;
 		}
-		if (strcmp(argv[i], "--random") || argc - i < 3 || !parse(argv[i + 1], &n) || !parse(argv[i + 2], &seed))
+		if (strcmp(argv[i], "--random") || argc - i < 3 || !parse(argv[i + 1], &n) ||
+		    !parse(argv[i + 2], &seed))
 			return usage();
 		i += 2;
 	}

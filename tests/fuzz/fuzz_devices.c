@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The pc machine's devices against a hostile guest and a hostile saved state.
  *
- * Byte 0 odd: the rest is a record for bus_restore, then a few accesses. Byte 0 even: a program of accesses, time jumps,
- * interrupts and save/restore round trips. Two machines run it: the second is restored from the first now and then, and
- * must answer everything alike. */
+ * Byte 0 odd: the rest is a record for bus_restore, then a few accesses. Byte 0 even: a program of accesses, time
+ * jumps, interrupts and save/restore round trips. Two machines run it: the second is restored from the first now and
+ * then, and must answer everything alike. */
 #include "vm/device.h"
 
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define must(x)          \
-	do {             \
-		if (!(x)) \
-			abort(); \
+#define must(x)                                                                                                        \
+	do {                                                                                                           \
+		if (!(x))                                                                                              \
+			abort();                                                                                       \
 	} while (0)
 
 struct seen {
@@ -52,7 +52,9 @@ static void on_a20(void *ctx, bool enabled)
 
 static void machine_init(struct machine *m, const struct vm_clock *clock)
 {
-	const struct pc_config c = { .mem_below_4g = 3ull << 30, .mem_above_4g = 5ull << 30, .rtc = 1767225600, .tsc_hz = 1000000000 };
+	const struct pc_config c = {
+		.mem_below_4g = 3ull << 30, .mem_above_4g = 5ull << 30, .rtc = 1767225600, .tsc_hz = 1000000000
+	};
 
 	*m = (struct machine){ .clock = *clock, .seen.a20 = true };
 	m->bus.clock = &m->clock;
@@ -60,8 +62,9 @@ static void machine_init(struct machine *m, const struct vm_clock *clock)
 	must(pc_devices_create(&m->bus, &c));
 }
 
-static const u16 ports[] = { 0x20, 0x21, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x92, 0xa0, 0xa1, 0xf4, 0x2f8, 0x2f9,
-			     0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x402, 0x4d0, 0x4d1, 0x510, 0x511, 0xcf8, 0xcf9 };
+static const u16 ports[] = { 0x20,  0x21,  0x40,  0x41,  0x42,  0x43,  0x60,  0x61,  0x64,  0x70,  0x71,
+			     0x80,  0x92,  0xa0,  0xa1,  0xf4,  0x2f8, 0x2f9, 0x3f8, 0x3f9, 0x3fa, 0x3fb,
+			     0x3fc, 0x3fd, 0x3fe, 0x402, 0x4d0, 0x4d1, 0x510, 0x511, 0xcf8, 0xcf9 };
 
 static u64 take(struct kt_rd *in, unsigned n)
 {
@@ -153,21 +156,12 @@ static void run_program(struct machine *m, struct kt_rd *in)
 		switch (op & 7) {
 		case 0:
 		case 1:
-		case 2:
-			both_access(m, true, in, op);
-			break;
+		case 2: both_access(m, true, in, op); break;
 		case 3:
-		case 4:
-			both_access(m, false, in, op);
-			break;
-		case 5:
-			both_time(m, in, op);
-			break;
-		case 6:
-			both_irq(m, op);
-			break;
-		default:
-			round_trip(m);
+		case 4: both_access(m, false, in, op); break;
+		case 5: both_time(m, in, op); break;
+		case 6: both_irq(m, op); break;
+		default: round_trip(m);
 		}
 		must(m[0].bus.irq_pending == m[1].bus.irq_pending && m[0].bus.next_ns == m[1].bus.next_ns);
 		must(m[0].seen.hash == m[1].seen.hash && m[0].seen.a20 == m[1].seen.a20);

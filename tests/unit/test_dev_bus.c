@@ -46,7 +46,9 @@ static void probe_tick(struct device *d)
 		bus_schedule(d->bus, d, p->tick_at + p->again - 1);
 }
 
-static const struct device_ops probe_ops = { .name = "probe", .read = probe_read, .write = probe_write, .tick = probe_tick };
+static const struct device_ops probe_ops = {
+	.name = "probe", .read = probe_read, .write = probe_write, .tick = probe_tick
+};
 
 static struct probe *probe_add(struct bus *b)
 {
@@ -57,7 +59,8 @@ static struct probe *probe_add(struct bus *b)
 	return p;
 }
 
-static bool range_add(struct bus *b, struct probe *p, bool mmio, u64 first, u64 last, u64 offset, bool byte_wide, bool exact)
+static bool range_add(struct bus *b, struct probe *p, bool mmio, u64 first, u64 last, u64 offset, bool byte_wide,
+		      bool exact)
 {
 	const struct bus_range r = { first, last, offset, mmio, byte_wide, exact, &p->dev };
 
@@ -303,8 +306,8 @@ static void no_pci_no_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(accesses),	 cmocka_unit_test(wrapping),	 cmocka_unit_test(tables_refuse),
-		cmocka_unit_test(timers),	 cmocka_unit_test(end_of_time),	 cmocka_unit_test(no_controller),
+		cmocka_unit_test(accesses),      cmocka_unit_test(wrapping),        cmocka_unit_test(tables_refuse),
+		cmocka_unit_test(timers),        cmocka_unit_test(end_of_time),     cmocka_unit_test(no_controller),
 		cmocka_unit_test(state_refused), cmocka_unit_test(no_pci_no_reset), cmocka_unit_test(stateless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

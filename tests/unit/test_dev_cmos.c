@@ -1,12 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock against the MC146818A data sheet, the calendar against the C library's, the memory sizes against the PC's map. */
+/* The clock against the MC146818A data sheet, the calendar against the C library's, the memory sizes against the PC's
+ * map. */
 #include "dev_machine.h"
 
 #include <time.h>
 
 #include "vm/civil.h"
 
-enum { SECOND = 0, SECOND_ALARM, MINUTE, MINUTE_ALARM, HOUR, HOUR_ALARM, WEEKDAY, DAY, MONTH, YEAR, A, B, C, D, CENTURY = 0x32 };
+enum {
+	SECOND = 0,
+	SECOND_ALARM,
+	MINUTE,
+	MINUTE_ALARM,
+	HOUR,
+	HOUR_ALARM,
+	WEEKDAY,
+	DAY,
+	MONTH,
+	YEAR,
+	A,
+	B,
+	C,
+	D,
+	CENTURY = 0x32
+};
 enum { UIP = 0x80, SET = 0x80, PIE = 0x40, AIE = 0x20, UIE = 0x10, BINARY = 4, H24 = 2 };
 
 static const u64 S = 1000000000;
@@ -23,7 +40,8 @@ static void set(struct machine *m, u8 i, u8 v)
 	out8(m, 0x71, v);
 }
 
-static void check_date(struct machine *m, unsigned century, unsigned year, unsigned month, unsigned day, unsigned weekday)
+static void check_date(struct machine *m, unsigned century, unsigned year, unsigned month, unsigned day,
+		       unsigned weekday)
 {
 	assert_int_equal(get(m, CENTURY), century);
 	assert_int_equal(get(m, YEAR), year);
@@ -257,7 +275,10 @@ static void periodic(void **state)
 	assert_false(m->bus.irq_pending);
 	assert_int_equal(get(m, C), 0xd0);
 	/* Rates: 3 is 8,192 Hz, 15 is 2 Hz, 1 and 2 are 256 and 128 Hz, 0 is none. */
-	static const struct { u8 rate; u64 ns; } rates[] = { { 3, 122071 }, { 15, 500000000 }, { 1, 3906250 }, { 2, 7812500 } };
+	static const struct {
+		u8 rate;
+		u64 ns;
+	} rates[] = { { 3, 122071 }, { 15, 500000000 }, { 1, 3906250 }, { 2, 7812500 } };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(rates); i++) {
 		at_ns(m, (8 + i) * S);
 		set(m, A, 0x20 | rates[i].rate);
@@ -435,9 +456,19 @@ static void state_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calendar), cmocka_unit_test(formats), cmocka_unit_test(update_in_progress), cmocka_unit_test(setting), cmocka_unit_test(setting_formats),
-		cmocka_unit_test(divider), cmocka_unit_test(periodic), cmocka_unit_test(update_ended), cmocka_unit_test(alarms),
-		cmocka_unit_test(sizes), cmocka_unit_test(memory), cmocka_unit_test(restored), cmocka_unit_test(state_refused),
+		cmocka_unit_test(calendar),
+		cmocka_unit_test(formats),
+		cmocka_unit_test(update_in_progress),
+		cmocka_unit_test(setting),
+		cmocka_unit_test(setting_formats),
+		cmocka_unit_test(divider),
+		cmocka_unit_test(periodic),
+		cmocka_unit_test(update_ended),
+		cmocka_unit_test(alarms),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(memory),
+		cmocka_unit_test(restored),
+		cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

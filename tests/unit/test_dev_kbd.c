@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The keyboard controller as firmware (SeaBIOS) and kernels (Linux i8042, atkbd) talk to it: nothing goes unanswered. */
+/* The keyboard controller as firmware (SeaBIOS) and kernels (Linux i8042, atkbd) talk to it: nothing goes unanswered.
+ */
 #include "dev_machine.h"
 
 enum { FULL = 1, SYSTEM = 4, COMMAND = 8, NOT_LOCKED = 16, AUX = 32, TIMEOUT = 64 };
@@ -187,7 +188,7 @@ static void interrupts(void **state)
 	set_ctr(m, 0x04);
 	data(m, 0xff);
 	assert_false(m->bus.irq_pending);
-	set_ctr(m, 0x05); /* the buffer is full already when the interrupt is enabled */
+	set_ctr(m, 0x05);                  /* the buffer is full already when the interrupt is enabled */
 	for (unsigned i = 0; i < 2; i++) { /* one for each byte */
 		assert_true(m->bus.irq_pending);
 		assert_int_equal(bus_irq_ack(&m->bus, NULL), 0x21);
@@ -259,10 +260,16 @@ static void a20(void **state)
 
 static void resets(void **state)
 {
-	static const struct { u16 port; u8 v; u16 port2; u8 v2; bool resets; } cases[] = {
-		{ 0x64, 0xfe, 0, 0, true },      { 0x64, 0xf0, 0, 0, true },     { 0x64, 0xff, 0, 0, false },
+	static const struct {
+		u16 port;
+		u8 v;
+		u16 port2;
+		u8 v2;
+		bool resets;
+	} cases[] = {
+		{ 0x64, 0xfe, 0, 0, true },       { 0x64, 0xf0, 0, 0, true },        { 0x64, 0xff, 0, 0, false },
 		{ 0x64, 0xd1, 0x60, 0xfe, true }, { 0x64, 0xd1, 0x60, 0xdf, false }, { 0x60, 0xfe, 0, 0, false },
-		{ 0x92, 0x01, 0, 0, true },      { 0x92, 0x02, 0, 0, false },    { 0xcf9, 0x0e, 0, 0, true },
+		{ 0x92, 0x01, 0, 0, true },       { 0x92, 0x02, 0, 0, false },       { 0xcf9, 0x0e, 0, 0, true },
 	};
 
 	for (unsigned i = 0; i < KT_ARRAY_LEN(cases); i++) {
@@ -298,7 +305,8 @@ static void restored(void **state)
 	machine_free(copy);
 }
 
-/* The record: version, 32 bytes of RAM, status, command, keyboard's command, code set, last, output, number of answers, those. */
+/* The record: version, 32 bytes of RAM, status, command, keyboard's command, code set, last, output, number of answers,
+ * those. */
 static void state_refused(void **state)
 {
 	enum { STATUS = 33, WAITING, KBD_WAITING, CODE_SET, LAST, OUTPUT, ANSWERS, FIRST };
@@ -332,9 +340,10 @@ static void state_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(self_tests), cmocka_unit_test(memory), cmocka_unit_test(keyboard), cmocka_unit_test(queue_is_bounded),
-		cmocka_unit_test(interrupts), cmocka_unit_test(unread_answers), cmocka_unit_test(no_mouse), cmocka_unit_test(a20), cmocka_unit_test(resets),
-		cmocka_unit_test(restored), cmocka_unit_test(state_refused),
+		cmocka_unit_test(self_tests),       cmocka_unit_test(memory),        cmocka_unit_test(keyboard),
+		cmocka_unit_test(queue_is_bounded), cmocka_unit_test(interrupts),    cmocka_unit_test(unread_answers),
+		cmocka_unit_test(no_mouse),         cmocka_unit_test(a20),           cmocka_unit_test(resets),
+		cmocka_unit_test(restored),         cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

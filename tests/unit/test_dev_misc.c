@@ -168,8 +168,9 @@ static void state_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ports), cmocka_unit_test(nobody), cmocka_unit_test(no_hooks), cmocka_unit_test(fwcfg_items),
-		cmocka_unit_test(fwcfg_e820), cmocka_unit_test(fwcfg_restored), cmocka_unit_test(state_refused),
+		cmocka_unit_test(ports),         cmocka_unit_test(nobody),     cmocka_unit_test(no_hooks),
+		cmocka_unit_test(fwcfg_items),   cmocka_unit_test(fwcfg_e820), cmocka_unit_test(fwcfg_restored),
+		cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -458,7 +458,8 @@ static void masks(void **state)
 	raise_line(m, 6);
 	raise_line(m, 12);
 	assert_false(m->bus.irq_pending);
-	assert_int_equal(read_after(m, 0x20, READ_IRR), 0x40); /* the mask does not hide a request; the slave's INT is low */
+	assert_int_equal(read_after(m, 0x20, READ_IRR),
+			 0x40); /* the mask does not hide a request; the slave's INT is low */
 	assert_int_equal(read_after(m, 0xa0, READ_IRR), 0x10);
 	pic_unmask(m, 1 << 6 | 1 << 12 | 1 << 2);
 	takes(m, 0x2c, 12);
@@ -520,12 +521,17 @@ static void restored_modes(void **state)
 /* The record: version; per chip irr isr imr lines elcr base icw3 lowest icw flags(2). */
 static void state_refused(void **state)
 {
-	static const struct { u8 at, value; } bad[] = {
-		{ 0, 2 }, { 1, 0x08 }, { 5, 0x01 }, { 6, 0x21 }, { 8, 8 }, { 9, 4 }, { 11, 2 },
-		{ 12, 0x08 }, { 16, 0x01 }, { 17, 0x29 }, { 19, 8 }, { 20, 4 }, { 22, 2 },
-		{ 4, 0x05 }, /* the cascade's line without a request of the slave */
+	static const struct {
+		u8 at, value;
+	} bad[] = {
+		{ 0, 2 },     { 1, 0x08 },  { 5, 0x01 }, { 6, 0x21 }, { 8, 8 },  { 9, 4 },    { 11, 2 }, { 12, 0x08 },
+		{ 16, 0x01 }, { 17, 0x29 }, { 19, 8 },   { 20, 4 },   { 22, 2 }, { 4, 0x05 }, /* the cascade's line
+												 without a request of
+												 the slave */
 	};
-	static const struct { u8 at, value; } good[] = { { 2, 0xff }, { 3, 0 }, { 5, 0xf8 }, { 6, 0x28 }, { 8, 0 }, { 9, 3 }, { 11, 1 } };
+	static const struct {
+		u8 at, value;
+	} good[] = { { 2, 0xff }, { 3, 0 }, { 5, 0xf8 }, { 6, 0x28 }, { 8, 0 }, { 9, 3 }, { 11, 1 } };
 	struct machine *m = pair(0xffff);
 
 	for (unsigned i = 0; i < KT_ARRAY_LEN(bad); i++)
@@ -538,12 +544,15 @@ static void state_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fully_nested), cmocka_unit_test(edges), cmocka_unit_test(spurious), cmocka_unit_test(level_master),
-		cmocka_unit_test(cascade), cmocka_unit_test(special_fully_nested), cmocka_unit_test(auto_eoi),
-		cmocka_unit_test(rotation), cmocka_unit_test(special_mask), cmocka_unit_test(poll), cmocka_unit_test(initialisation),
-		cmocka_unit_test(level_triggered), cmocka_unit_test(masks), cmocka_unit_test(restored),
-		cmocka_unit_test(all_priorities), cmocka_unit_test(nested_slave), cmocka_unit_test(restored_modes),
-		cmocka_unit_test(state_refused),
+		cmocka_unit_test(fully_nested),   cmocka_unit_test(edges),
+		cmocka_unit_test(spurious),       cmocka_unit_test(level_master),
+		cmocka_unit_test(cascade),        cmocka_unit_test(special_fully_nested),
+		cmocka_unit_test(auto_eoi),       cmocka_unit_test(rotation),
+		cmocka_unit_test(special_mask),   cmocka_unit_test(poll),
+		cmocka_unit_test(initialisation), cmocka_unit_test(level_triggered),
+		cmocka_unit_test(masks),          cmocka_unit_test(restored),
+		cmocka_unit_test(all_priorities), cmocka_unit_test(nested_slave),
+		cmocka_unit_test(restored_modes), cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

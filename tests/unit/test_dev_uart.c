@@ -282,9 +282,10 @@ static void state_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reset_state), cmocka_unit_test(console), cmocka_unit_test(thre), cmocka_unit_test(out2),
-		cmocka_unit_test(loop_modem), cmocka_unit_test(loop_data), cmocka_unit_test(priorities), cmocka_unit_test(fifos),
-		cmocka_unit_test(restored), cmocka_unit_test(state_refused),
+		cmocka_unit_test(reset_state),   cmocka_unit_test(console),    cmocka_unit_test(thre),
+		cmocka_unit_test(out2),          cmocka_unit_test(loop_modem), cmocka_unit_test(loop_data),
+		cmocka_unit_test(priorities),    cmocka_unit_test(fifos),      cmocka_unit_test(restored),
+		cmocka_unit_test(state_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
