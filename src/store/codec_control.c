@@ -188,11 +188,6 @@ static inline u32 hash2(u32 a, u32 b)
 	return h ^ h >> 15;
 }
 
-static inline u32 bucket(u32 run)
-{
-	return run < 8 ? run : run < 16 ? 8 : run < 32 ? 9 : run < 64 ? 10 : run < 256 ? 11 : run < 1024 ? 12 : 13;
-}
-
 static inline __attribute__((always_inline)) bool mixed(struct kt_control *c, struct kt_ac *a, const bool enc, u32 at, struct node *n, bool bit)
 {
 	const u32 mask = (1 << CONTEXT_BITS) - 1, h = at << 3;
@@ -204,7 +199,7 @@ static inline __attribute__((always_inline)) bool mixed(struct kt_control *c, st
 		&c->context[hash2(h + 4, n->history) & mask],
 		&c->context[hash2(h + 5, n->run) & mask],
 	};
-	return kt_mix_bit(a, enc, &c->tables, &c->weights[KT_MIN(bucket(n->run), SETS - 1u)], slot, bit);
+	return kt_mix_bit(a, enc, &c->tables, &c->weights[KT_MIN(n->run, SETS - 1)], slot, bit);
 }
 
 static inline __attribute__((always_inline)) u32 explicit_index(struct kt_control *c, struct kt_ac *a, const bool enc, u32 v)
