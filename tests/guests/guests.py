@@ -7,7 +7,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def directives(source):
     """'// key: value' lines of a source file."""
-    return dict(re.findall(r"^// (mode|load|args|steps|bits|gaps|exit): (.*)$", open(source).read(), re.M))
+    return dict(re.findall(r"^// (mode|load|args|steps|bits|gaps|exit|says): (.*)$", open(source).read(), re.M))
 
 
 def build(source, folder, d):
@@ -83,6 +83,9 @@ def one(name, source, ktrace, tag, want_rewrite, report, check):
     p = subprocess.run(cmd, capture_output=True, text=True, timeout=300)
     if p.returncode != int(d.get("exit", "0")):
         report("FAIL", "guest/" + name + tag, f"record: exit {p.returncode}: {p.stderr.strip()}", repeat)
+        return
+    if d.get("says", "") not in p.stderr:
+        report("FAIL", "guest/" + name + tag, f"record does not say '{d['says']}': {p.stderr.strip()}", repeat)
         return
     dump = subprocess.run([ktrace, "dump", "-i", db], capture_output=True, text=True)
     info = subprocess.run([ktrace, "info", "-i", db, "--check", "--format", "json"], capture_output=True, text=True)
