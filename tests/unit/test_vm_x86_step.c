@@ -472,6 +472,22 @@ static void test_guest_debug(void **state)
 	done();
 }
 
+static void test_user_mode(void **state)
+{
+	run(&user, false, VM_END_EXIT);
+	const u64 *r = t.vm->c.r;
+	assert_int_equal(r[X86_rbp], 3);
+	assert_int_equal(r[X86_rbx], 0x10);
+	assert_int_equal(r[X86_r12], 0x50000 - 40);        /* RSP0, five words pushed */
+	assert_int_equal(r[X86_r13] & (X86_IF | X86_TF), X86_IF);
+	assert_int_equal(r[X86_r14], 0x123456789000);
+	assert_int_equal(r[X86_r15], 0x33);                /* CS in the frame of the forbidden hlt */
+	check_exception(0, 0x80, 0, 0);
+	check_exception(1, 14, 4, 0x123456789000);         /* U/S */
+	check_exception(2, 13, 0, 0);
+	done();
+}
+
 static void test_real_mode(void **state)
 {
 	run(&real, true, VM_END_EXIT);
@@ -669,6 +685,7 @@ int main(void)
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_shadow),
 		cmocka_unit_test(test_guest_debug),
+		cmocka_unit_test(test_user_mode),
 		cmocka_unit_test(test_real_mode),
 		cmocka_unit_test(test_undefined_is_canonical),
 		cmocka_unit_test(test_rep_by_ourselves),

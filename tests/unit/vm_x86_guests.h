@@ -143,6 +143,31 @@ GUEST(debug, 64,
       "xor %eax, %eax\n mov %rax, %dr7\n" FINISH
       "1: inc %ebp\n mov %dr6, %rdx\n testl $1, %edx\n jz 3f\n orq $0x10000, 16(%rsp)\n 3: mov $0xffff0ff0, %ecx\n mov %rcx, %dr6\n iretq\n");
 
+/* Ring 3 and back: iretq, syscall, sysret, int 0x80, a page fault, a hlt that is forbidden. */
+GUEST(user, 64,
+      "mov %cr3, %rax\n orq $4, (%rax)\n mov (%rax), %rbx\n and $~0xfff, %rbx\n orq $4, (%rbx)\n mov (%rbx), %rbx\n and $~0xfff, %rbx\n"
+      "orq $4, (%rbx)\n mov %cr3, %rax\n mov %rax, %cr3\n"
+      "movq $0, 0x40000\n"
+      "mov $0xaf9b000000ffff, %rax\n mov %rax, 0x40010\n mov $0xcf93000000ffff, %rax\n mov %rax, 0x40018\n"
+      "mov $0xcff3000000ffff, %rax\n mov %rax, 0x40028\n mov $0xaffb000000ffff, %rax\n mov %rax, 0x40030\n"
+      "mov $0x0000890410000067, %rax\n mov %rax, 0x40038\n movq $0, 0x40040\n" /* TSS at 0x41000 */
+      "movw $0x4f, 0x1ffe0\n movq $0x40000, 0x1ffe2\n lgdt 0x1ffe0\n mov $0x38, %ax\n ltr %ax\n"
+      "movq $0x50000, 0x41004\n" /* RSP0 */
+      LIDT GATE(14, "5f") GATE(13, "6f") GATE(0x80, "7f") "movw $0xee00, 0x20004+16*0x80\n"
+      "mov $0xc0000080, %ecx\n rdmsr\n or $1, %eax\n wrmsr\n"
+      "mov $0xc0000081, %ecx\n xor %eax, %eax\n mov $0x00200010, %edx\n wrmsr\n"
+      "mov $0xc0000082, %ecx\n lea 8f(%rip), %rax\n xor %edx, %edx\n wrmsr\n"
+      "mov $0xc0000084, %ecx\n mov $0x700, %eax\n wrmsr\n"
+      "pushq $0x2b\n pushq $0x60000\n pushq $0x202\n pushq $0x33\n lea 1f(%rip), %rax\n push %rax\n iretq\n"
+      "1: mov $1, %ebp\n push %rbp\n syscall\n"
+      "2: pushfq\n pop %r13\n int $0x80\n"
+      "mov $0x123456789000, %rsi\n mov (%rsi), %rdi\n"
+      "3: hlt\n"
+      "5: add $8, %rsp\n mov %cr2, %r14\n addq $3, (%rsp)\n iretq\n"
+      "6: add $8, %rsp\n mov 8(%rsp), %r15\n " FINISH
+      "7: inc %ebp\n mov %rsp, %r12\n iretq\n"
+      "8: inc %ebp\n mov %cs, %ebx\n sysretq\n");
+
 /* Real mode: the vector table, software interrupts, divide by zero, segment loads, a far call. */
 GUEST(real, 16,
       "xor %ax, %ax\n mov %ax, %ds\n mov %ax, %ss\n mov $0x7000, %sp\n"

@@ -31,6 +31,10 @@ static int read_all(struct vm *vm, u64 *r, struct kt_err *err)
 	memcpy(r, &k, sizeof k);
 	r[X86_rflags] = (r[X86_rflags] & ~(u64)(X86_TF | X86_RF)) | (c->r[X86_rflags] & (X86_TF | X86_RF));
 	x86_regs_from_sregs(r, &s);
+	if (x86_hides_ring3(vm)) {
+		memcpy(r + X86_cs, c->r + X86_cs, X86_SEG_STRIDE * sizeof *r);
+		memcpy(r + X86_ss, c->r + X86_ss, X86_SEG_STRIDE * sizeof *r);
+	}
 	return x86_kvm_get_fpu(vm, r, err);
 }
 

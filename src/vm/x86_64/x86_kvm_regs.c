@@ -64,6 +64,18 @@ void x86_regs_to_sregs(const u64 *r, struct kvm_sregs *s)
 	s->apic_base = r[X86_apic_base];
 }
 
+/* Where KVM does not run ring 3, it is shown ring 0: prediction has checked by then what ring 3 may do, and every
+ * instruction whose result shows the ring is a shim or goes by its descriptor. */
+void x86_sregs_of(const struct vm *vm, struct kvm_sregs *s)
+{
+	x86_regs_to_sregs(vm->c.r, s);
+	if (!x86_hides_ring3(vm))
+		return;
+	s->cs.selector &= 0xfffc;
+	s->ss.selector &= 0xfffc;
+	s->cs.dpl = s->ss.dpl = 0;
+}
+
 void x86_regs_from_sregs(u64 *r, const struct kvm_sregs *s)
 {
 	seg_from_kvm(&s->es, r + X86_es);

@@ -130,7 +130,7 @@ int x86_kvm_flush(struct vm *vm, struct kt_err *err)
 		return rc;
 	if (c->dirty & X86_DIRTY_SREGS) {
 		struct kvm_sregs s;
-		x86_regs_to_sregs(c->r, &s);
+		x86_sregs_of(vm, &s);
 		vm->run->cr8 = s.cr8; /* without an APIC in the kernel, KVM_RUN takes CR8 from here */
 		if (ioctl(vm->vcpu, KVM_SET_SREGS, &s))
 			return kt_fail(err, KT_E_IO, "KVM refuses the segment and control registers: %s", strerror(errno));
@@ -184,7 +184,7 @@ static int prepare(struct vm *vm, u64 want, struct kt_err *err)
 				run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 			}
 			if (c->dirty & X86_DIRTY_SREGS) {
-				x86_regs_to_sregs(c->r, &run->s.regs.sregs);
+				x86_sregs_of(vm, &run->s.regs.sregs);
 				run->cr8 = run->s.regs.sregs.cr8;
 				run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 			}
@@ -269,9 +269,8 @@ static int one_exit(struct vm *vm, u64 start, struct kt_err *err)
 	case KVM_EXIT_INTERNAL_ERROR:
 		return cannot(vm, err);
 	case KVM_EXIT_SHUTDOWN: /* the registers are no longer the guest's: never read them */
-		x86_end(&vm->c, VM_END_UNSUPPORTED, 0, "the host shut the vCPU down at pc %#llx (CPL %u)%s",
-		        (unsigned long long)vm->c.step.pc, x86_cpl(vm->c.r),
-		        vm->host.ring3 ? "" : "; this host's KVM runs no user mode: use one with hardware virtualization");
+		x86_end(&vm->c, VM_END_UNSUPPORTED, 0, "the host shut the vCPU down at pc %#llx (CPL %u)", (unsigned long long)vm->c.step.pc,
+		        x86_cpl(vm->c.r));
 		return X86_ENDED;
 	case KVM_EXIT_FAIL_ENTRY:
 		return kt_fail(err, KT_E_IO, "the CPU refused to enter the guest at pc %#llx (reason %#llx)", (unsigned long long)vm->c.step.pc,

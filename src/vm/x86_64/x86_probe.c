@@ -210,7 +210,7 @@ int vm_doctor(struct kt_buf *text, bool *usable, struct kt_err *err)
 		                      : "stepping: survives register writes (KVM's emulator is the CPU, or a monitor trap)");
 		line(text, h.late_traps ? "traps: late after fences and some others; those run to a hardware breakpoint" : "traps: on time");
 		line(text, h.breakpoints ? "hardware breakpoints: work" : "hardware breakpoints: do not hit; REP is stepped by iteration");
-		line(text, h.ring3 ? "user mode (CPL 3): runs" : "user mode (CPL 3): does not run; kernels and firmware only");
+		line(text, h.ring3 ? "user mode (CPL 3): runs" : "user mode (CPL 3): KVM does not run it; it is run at CPL 0, with its rights checked by ktrace");
 	}
 	close(kvm);
 	return text->failed ? kt_fail(err, KT_E_NOMEM, "out of memory") : 0;

@@ -20,7 +20,7 @@ struct x86_host {
 	bool late_traps;  /* after fences and some others the trap comes one instruction late; breakpoints are exact */
 	bool tf_based;    /* stepping is the guest's own TF: lost on register writes, deliveries, loads of flags */
 	bool breakpoints; /* a hardware breakpoint set through KVM_SET_GUEST_DEBUG hits */
-	bool ring3;       /* CPL 3 code runs */
+	bool ring3;       /* CPL 3 code runs; else KVM is shown ring 0 (x86_sregs_of) */
 };
 
 /* How an instruction is carried out (x86_exec.c has the table). */
@@ -161,6 +161,12 @@ void x86_regs_to_sregs(const u64 *r, struct kvm_sregs *s);
 void x86_regs_to_msrs(const u64 *r, struct kvm_msr_entry *e, unsigned *n);
 /* Through x86_set: changes are recorded in the step. */
 void x86_control_from_sregs(struct x86_cpu *c, const struct kvm_sregs *s);
+/* What KVM is told of vm's. */
+void x86_sregs_of(const struct vm *vm, struct kvm_sregs *s);
+static inline bool x86_hides_ring3(const struct vm *vm)
+{
+	return !vm->host.ring3 && x86_cpl(vm->c.r) == 3;
+}
 /* Every FPU and vector register from r. */
 void x86_set_fpu(struct x86_cpu *c, const u64 *r);
 /* The file names x87 registers from the top of their stack: they change places when TOP becomes `top` and the registers
