@@ -4,6 +4,7 @@
 #include "ktrace/record.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,13 @@ struct recording {
 	bool stopped; /* by the progress callback */
 };
 
-static struct vm *volatile running; /* what kt_record_interrupt ends */
+static struct vm *volatile running;       /* what kt_record_interrupt ends */
+static volatile sig_atomic_t interrupted; /* also before there is a machine */
 
 void kt_record_interrupt(void)
 {
 	struct vm *vm = running;
+	interrupted = 1;
 	if (vm)
 		vm_interrupt(vm);
 }
@@ -299,11 +302,14 @@ int kt_record(const struct kt_record_options *o, struct kt_record_result *res, s
 		err = &own;
 	*res = (struct kt_record_result){ 0 };
 	*err = (struct kt_err){ 0 };
-	if ((rc = make_vm(&r, err)))
+	if ((rc = make_vm(&r, err))) {
+		interrupted = 0;
 		return rc;
+	}
 	res->start_pc = kt_arch_linear_pc(vm_arch(r.vm), vm_regs(r.vm));
 	if (!(rc = make_writer(&r, err))) {
 		running = r.vm;
+		r.stopped = interrupted; /* while it was being set up */
 		r.started = r.shown = now_s();
 		rc = begin_chunk(&r, err);
 		if (!rc)
@@ -313,6 +319,7 @@ int kt_record(const struct kt_record_options *o, struct kt_record_result *res, s
 		fill_engine(&r, res);
 		rc = finish(&r, rc, res, err);
 	}
+	interrupted = 0;
 	kt_buf_free(&r.devices);
 	vm_destroy(r.vm);
 	return rc;

@@ -125,6 +125,8 @@ static int refuse_newer(struct kt_reader *r, u32 version, struct kt_err *err)
 {
 	s64 needs = version;
 
+	if (!version)
+		return kt_fail(err, KT_E_CORRUPT, "%s: has no format version: the recorder died before step 0, or the file was damaged", r->db.path);
 	if (version <= KT_FORMAT_VERSION)
 		return 0;
 	if (!kt_db_int(&r->db, "SELECT min_reader FROM head WHERE id = 1", &needs, "reading the head", NULL) && needs <= KT_FORMAT_VERSION)

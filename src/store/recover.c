@@ -43,12 +43,13 @@ int kt_file_probe(const char *path, u32 *version, bool *empty, struct kt_err *er
 	return 0;
 }
 
-static bool has_log(const char *path)
+/* Is there something in the file that SQLite keeps beside the database: "-wal", "-journal"? */
+static bool has_beside(const char *path, const char *suffix)
 {
-	char *wal = NULL;
+	char *name = NULL;
 	struct stat st;
-	bool yes = asprintf(&wal, "%s-wal", path) > 0 && !stat(wal, &st) && st.st_size > 0;
-	free(wal);
+	bool yes = asprintf(&name, "%s%s", path, suffix) > 0 && !stat(name, &st) && st.st_size > 0;
+	free(name);
 	return yes;
 }
 
@@ -156,10 +157,10 @@ int kt_db_open_folded(const char *path, struct kt_db *db, enum kt_fold *what, st
 	int rc;
 
 	*what = KT_FOLD_NONE;
-	if (!wal_mode(path))
-		return kt_db_open(path, KT_DB_READ, db, err);
-	bool log = has_log(path);
-	if (access(path, W_OK) || !folder_writable(path)) {
+	bool log = has_beside(path, "-wal"), writable = !access(path, W_OK) && folder_writable(path);
+	if (!wal_mode(path)) /* a journal was left by someone who died while folding; SQLite takes it back, if it may write */
+		return kt_db_open(path, writable && has_beside(path, "-journal") ? KT_DB_READ_WRITE : KT_DB_READ, db, err);
+	if (!writable) {
 		if (!log) /* all of it is in the one file; only the mark "there may be a log" cannot be taken off */
 			return kt_db_open(path, KT_DB_IMMUTABLE, db, err);
 		*what = KT_FOLD_COPY;

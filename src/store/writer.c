@@ -93,6 +93,8 @@ void kt_writer_free(struct kt_writer *w)
 	kt_writer_unprepare(w);
 	kt_extents_destroy(w->extents);
 	kt_db_close(&w->db);
+	if (w->claim >= 0)
+		close(w->claim);
 	if (w->reserve >= 0)
 		close(w->reserve);
 	kt_raw_chunk_deinit(&w->raw[0]);

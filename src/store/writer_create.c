@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A new trace file: what was there before is kept or refused, then head, initial memory and the end record's place are
- * on disk before step 0. */
-#include <errno.h>
+/* A new trace file: head, initial memory and the end record's place are on disk before step 0. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,81 +14,6 @@
 #include "store/writer_priv.h"
 
 enum { RESERVE = 8 << 20, ENDING_ROOM = 640, RPAGES = 1 << 13, RPAGE_SLOTS = 1 << 14 };
-
-static int fold_old(const char *path, struct kt_err *err)
-{
-	struct kt_db db;
-	enum kt_fold fold;
-	int rc = kt_db_open_folded(path, &db, &fold, err);
-
-	if (rc == -KT_E_CORRUPT || rc == -KT_E_FORMAT)
-		return 0; /* damaged: it is kept as it is */
-	if (rc)
-		return rc;
-	kt_db_close(&db);
-	if (fold == KT_FOLD_BUSY)
-		return kt_fail(err, KT_E_IO, "%s: another ktrace is recording into it or has it open; choose another file with -o", path);
-	if (fold == KT_FOLD_COPY)
-		return kt_fail(err, KT_E_IO, "%s: its folder cannot be written; choose another file with -o", path);
-	return 0;
-}
-
-static int move(const char *from, const char *to, const char *suffix, bool needed, struct kt_err *err)
-{
-	char *a = NULL, *b = NULL;
-	int rc = 0;
-
-	if (asprintf(&a, "%s%s", from, suffix) < 0 || asprintf(&b, "%s%s", to, suffix) < 0)
-		rc = kt_fail(err, KT_E_NOMEM, "no memory to keep %s", from);
-	else if (rename(a, b) && (needed || errno != ENOENT))
-		rc = kt_fail(err, KT_E_IO, "%s: cannot be kept as %s: %s", a, b, strerror(errno));
-	free(a);
-	free(b);
-	return rc;
-}
-
-int kt_writer_rotate(const char *path, struct kt_err *err)
-{
-	char *old = NULL;
-	struct stat st;
-	u32 version;
-	bool empty;
-	int rc;
-
-	if (stat(path, &st)) {
-		if (errno == ENOENT)
-			return 0;
-		return kt_fail(err, KT_E_IO, "%s: %s", path, strerror(errno));
-	}
-	rc = kt_file_probe(path, &version, &empty, err);
-	if (rc && empty)
-		return 0;
-	if (rc == -KT_E_FORMAT) {
-		const char *is = S_ISDIR(st.st_mode) ? "a directory" : S_ISREG(st.st_mode) ? "not a ktrace file" : "not a regular file";
-		return kt_fail(err, KT_E_FORMAT, "%s: is %s and is left alone; choose another file with -o", path, is);
-	}
-	if (rc)
-		return rc;
-	if (asprintf(&old, "%s.old", path) < 0)
-		return kt_fail(err, KT_E_NOMEM, "no memory to keep %s", path);
-	if (!stat(old, &st) && kt_file_probe(old, &version, &empty, NULL) && !empty)
-		rc = kt_fail(err, KT_E_FORMAT, "%s: an older trace would be kept as %s, but that is not a ktrace file; move it away, or choose "
-		             "another file with -o", path, old);
-	if (!rc)
-		rc = fold_old(path, err);
-	if (!rc) {
-		/* An older .old's log must not be taken for the new one's. */
-		char *wal = NULL;
-		if (asprintf(&wal, "%s-wal", old) > 0)
-			unlink(wal);
-		free(wal);
-		rc = move(path, old, "-wal", false, err);
-	}
-	if (!rc)
-		rc = move(path, old, "", true, err);
-	free(old);
-	return rc;
-}
 
 static int check_head(const struct kt_writer_head *h, struct kt_err *err)
 {
@@ -284,6 +207,9 @@ static int fill(struct kt_writer *w, const struct kt_writer_head *h, struct kt_e
 		rc = kt_db_exec(&w->db, sql, "writing the end record's place", err);
 	if (!rc)
 		rc = kt_db_exec(&w->db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0", "starting the log", err);
+	/* SQLite opens the log, and with it takes the lock that tells readers of a living recorder, with the first read. */
+	if (!rc)
+		rc = kt_db_exec(&w->db, "SELECT id FROM ending", "starting the log", err);
 	return rc;
 }
 
@@ -335,14 +261,9 @@ static int allocate(struct kt_writer *w, const struct kt_writer_head *h, struct 
 static int open_file(struct kt_writer *w, const char *path, struct kt_err *err)
 {
 	int rc = kt_writer_rotate(path, err);
-	if (rc)
-		return rc;
-	/* SQLite's own message would not say why. */
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return kt_fail(err, errno == ENOSPC || errno == EDQUOT ? KT_E_FULL : KT_E_IO, "%s: cannot be written: %s", path, strerror(errno));
-	close(fd);
-	return kt_db_open(path, KT_DB_CREATE, &w->db, err);
+	if (!rc)
+		rc = kt_writer_claim(path, &w->claim, err);
+	return rc ? rc : kt_db_open(path, KT_DB_CREATE, &w->db, err);
 }
 
 int kt_writer_create(const char *path, const struct kt_writer_head *h, struct kt_writer **out, struct kt_err *err)
@@ -357,7 +278,7 @@ int kt_writer_create(const char *path, const struct kt_writer_head *h, struct kt
 	struct kt_writer *w = calloc(1, sizeof *w);
 	if (!w)
 		return kt_fail(err, KT_E_NOMEM, "no memory to record");
-	w->reserve = -1;
+	w->reserve = w->claim = -1;
 	w->arch = h->arch;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
@@ -366,7 +287,7 @@ int kt_writer_create(const char *path, const struct kt_writer_head *h, struct kt
 	rc = allocate(w, h, err);
 	if (!rc) {
 		rc = open_file(w, path, err);
-		opened = !rc;
+		opened = !rc || w->claim >= 0;
 	}
 	if (!rc)
 		rc = fill(w, h, err);
@@ -386,9 +307,13 @@ int kt_writer_create(const char *path, const struct kt_writer_head *h, struct kt
 		rc = kt_writer_start(w, err);
 	}
 	if (rc) {
+		int claim = w->claim; /* until the file is gone it is ours */
+		w->claim = -1;
 		kt_writer_free(w);
 		if (opened)
 			unlink(path);
+		if (claim >= 0)
+			close(claim);
 		return rc;
 	}
 	*out = w;

@@ -63,6 +63,7 @@ struct kt_writer {
 	u64 first;            /* of the trace */
 	u8 init[KT_LEAF_BYTES];
 	u64 bytes_static;
+	int claim;            /* holds the place of the file (kt_writer_claim); closed after the database */
 	int reserve;          /* an unlinked file that holds disk space for the end, -1: none */
 
 	/* the stepping thread's */
@@ -129,6 +130,9 @@ void kt_writer_free(struct kt_writer *w);
 
 /* Moves an older trace out of the way (PATH.old), refuses what is not ours. */
 int kt_writer_rotate(const char *path, struct kt_err *err);
+/* Creates the file, empty, and holds it against other recorders until *fd is closed, which the database must be before;
+ * *fd is -1 on file systems without locks. -KT_E_IO if another recorder was faster. */
+int kt_writer_claim(const char *path, int *fd, struct kt_err *err);
 
 /* A trace's initial-state hash (doc/format.md, "head"). The page hashes go to `pages`. */
 int kt_writer_put_ram(struct kt_writer *w, const struct kt_writer_head *h, struct kt_err *err);
