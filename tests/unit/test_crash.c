@@ -86,7 +86,7 @@ static void record_for_ever(u64 seed)
 	}
 }
 
-/* Opens the trace and compares it with a fresh run. Returns its steps. */
+/* Opens the trace and compares it with a fresh run. Returns its steps; *notice is a copy. */
 static u64 compare(const char *where, u64 seed, bool finished, const char **notice)
 {
 	struct kt_err err = { 0 };
@@ -96,7 +96,14 @@ static u64 compare(const char *where, u64 seed, bool finished, const char **noti
 	struct synth *y = malloc(sizeof *y);
 	static u8 mem[SYNTH_LOW];
 
-	ok(kt_trace_open(where, &t, notice, &err), &err);
+	static char copy[512];
+	const char *said;
+
+	ok(kt_trace_open(where, &t, &said, &err), &err);
+	if (said)
+		snprintf(copy, sizeof copy, "%s", said);
+	if (notice)
+		*notice = said ? copy : NULL;
 	u64 steps = kt_trace_info(t)->steps;
 	assert_int_equal(kt_trace_info(t)->finished, finished);
 	if (!finished)
