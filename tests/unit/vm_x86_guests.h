@@ -94,6 +94,8 @@ GUEST(idle, 64,
 GUEST(stop, 64, "cli\n hlt\n");
 GUEST(spin, 64, "1: jmp 1b\n");
 
+GUEST(fence, 64, "mov $2, %ecx\n 1: mfence\n movq $-1, 0x30020\n loop 1b\n" FINISH);
+
 /* Writes the immediate of the instruction behind it, twice round. */
 GUEST(self, 64,
       "mov $2, %ecx\n"
