@@ -42,6 +42,7 @@ struct kt_habit {
 	u8 flags;       /* KT_ODD_* of its last step that was not plain */
 	bool cold;      /* evaluating it may touch cold registers */
 	bool quick;     /* it touches hot registers alone: no memory, no ports */
+	bool single;    /* it touches those, and reads or writes memory once, up to 8 bytes */
 	bool met;
 };
 
