@@ -241,6 +241,21 @@ static bool may_be_emulated(const struct x86_insn *i)
 	       i->mnemonic == M(SMSW);
 }
 
+/* What KVM would do, in a state that this host's KVM does not have. */
+static int alone(struct vm *vm, struct x86_code *code)
+{
+	int rc = code->method == X86_M_CONTROL ? x86_alone_mov_cr(vm, code) : x86_exec_eval(vm, code);
+
+	if (rc == X86_CANNOT && code->i.flow == X86_FLOW_NEXT) {
+		rc = x86_alone_devices(vm, &code->i.k.desc);
+		if (rc == X86_RETIRED)
+			return x86_retire(vm, code);
+	}
+	if (rc == X86_CANNOT)
+		rc = x86_lend(vm, code);
+	return rc == X86_CANNOT ? cannot(vm, code) : rc;
+}
+
 static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 {
 	struct x86_cpu *c = &vm->c;
@@ -250,6 +265,8 @@ static int by_kvm(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	int go = goes(vm, i, &to);
 	unsigned naccess = c->step.naccess;
 
+	if (kt_unlikely(!vm->host.paging32) && (x86_alone(vm) || (control && x86_alone_control(vm))))
+		return alone(vm, code);
 	if (i->touches_fpu && c->dirty & X86_DIRTY_FPU) {
 		int rc = x86_kvm_put_fpu(vm, err);
 		if (rc)

@@ -41,12 +41,12 @@ static void probe_close(struct probe *p)
 /* KVM raises #UD for what its CPUID does not show; the host's own shows the fences. */
 static bool give_cpuid(int kvm, int vcpu)
 {
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[256];
-	} t = { .head.nent = 256 };
+	enum { ENTRIES = 256 };
+	u64 room[(sizeof(struct kvm_cpuid2) + ENTRIES * sizeof(struct kvm_cpuid_entry2)) / 8 + 1] = { 0 };
+	struct kvm_cpuid2 *t = (struct kvm_cpuid2 *)room;
 
-	return !ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &t) && !ioctl(vcpu, KVM_SET_CPUID2, &t);
+	t->nent = ENTRIES;
+	return !ioctl(kvm, KVM_GET_SUPPORTED_CPUID, t) && !ioctl(vcpu, KVM_SET_CPUID2, t);
 }
 
 static bool probe_open(struct probe *p, int kvm)
@@ -162,6 +162,35 @@ static bool runs_ring3(struct probe *p)
 	return begin(p, nop, sizeof nop, 0) && set_state(p, 3) && !ioctl(p->vcpu, KVM_SET_GUEST_DEBUG, &d) && go(p) == 1;
 }
 
+/* Protected mode with 32-bit paging, one page of 4 MiB. A KVM without it may refuse the registers or shut the vCPU down. */
+static bool set_paging32(struct probe *p)
+{
+	static const u32 entry = 0x83;
+	struct kvm_sregs s;
+
+	if (!set_state(p, 0) || ioctl(p->vcpu, KVM_GET_SREGS, &s))
+		return false;
+	memcpy(p->mem + PD, &entry, 4);
+	s.cr3 = PD;
+	s.cr4 = X86_CR4_PSE;
+	s.efer = 0;
+	s.cs.l = 0;
+	s.cs.db = 1;
+	return !ioctl(p->vcpu, KVM_SET_SREGS, &s);
+}
+
+static bool runs_paging32(int kvm)
+{
+	static const u8 nop[] = { 0x90 };
+	struct kvm_guest_debug d = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	struct probe p;
+	bool yes = probe_open(&p, kvm) && begin(&p, nop, sizeof nop, 0) && set_paging32(&p) &&
+	           !ioctl(p.vcpu, KVM_SET_GUEST_DEBUG, &d) && go(&p) == 1;
+
+	probe_close(&p);
+	return yes;
+}
+
 int x86_probe(int kvm, struct x86_host *out, struct kt_err *err)
 {
 	static const u8 nop[] = { 0x90 }, mfence[] = { 0x0f, 0xae, 0xf0 };
@@ -179,6 +208,7 @@ int x86_probe(int kvm, struct x86_host *out, struct kt_err *err)
 		out->tf_based = !survives_write(&p) || shows_tf(&p);
 		out->breakpoints = begin(&p, nop, sizeof nop, CODE + 3) && go(&p) == 3;
 		out->ring3 = runs_ring3(&p); /* last: it may end in a shutdown */
+		out->paging32 = runs_paging32(kvm);
 	}
 	probe_close(&p);
 	return rc;
@@ -210,6 +240,7 @@ int vm_doctor(struct kt_buf *text, bool *usable, struct kt_err *err)
 		                      : "stepping: survives register writes (KVM's emulator is the CPU, or a monitor trap)");
 		line(text, h.late_traps ? "traps: late after fences and some others; those run to a hardware breakpoint" : "traps: on time");
 		line(text, h.breakpoints ? "hardware breakpoints: work" : "hardware breakpoints: do not hit; REP is stepped by iteration");
+		line(text, h.paging32 ? "paging outside long mode: works" : "paging outside long mode: not in this KVM; run without it, by ktrace");
 		line(text, h.ring3 ? "user mode (CPL 3): runs" : "user mode (CPL 3): KVM does not run it; it is run at CPL 0, with its rights checked by ktrace");
 	}
 	close(kvm);

@@ -208,6 +208,49 @@ static int run(struct vm *vm, const struct x86_insn *i, u64 n, u64 next, struct 
 	}
 }
 
+/* LODS, SCAS and CMPS in RAM without KVM: element after element by the descriptor. */
+static int scan_alone(struct vm *vm, const struct x86_insn *i, u64 n)
+{
+	struct x86_cpu *c = &vm->c;
+	bool down = c->r[X86_rflags] & X86_DF;
+	struct hint h[KT_ARRAY_LEN(vm->rep)] = { 0 };
+	struct kt_desc d = i->k.desc;
+	u64 e = d.width;
+
+	d.flags &= (u8)~(KT_DESC_REP | KT_DESC_REPNE);
+	memcpy(vm->ev, c->r, sizeof c->r);
+	for (u64 j = 0; j < n; j++) {
+		for (unsigned k = 0; k < vm->plan.n && k < KT_ARRAY_LEN(vm->rep); k++) {
+			u8 v[8] = { 0 };
+			for (u64 b = 0; b < e; b++)
+				v[down ? e - 1 - b : b] = *byte_at(&vm->rep[k], down, j * e + b, &h[k]);
+			memcpy(&vm->loads[k], v, 8);
+		}
+		if (!kt_desc_eval(vm->b.arch, &d, vm->ev, vm->loads, vm->stores))
+			return X86_CANNOT;
+	}
+	memcpy(c->r, vm->ev, X86_rip * 8);
+	c->r[X86_rflags] = vm->ev[X86_rflags];
+	return X86_RETIRED;
+}
+
+/* A piece without KVM (x86_alone.c). */
+static int run_alone(struct vm *vm, const struct x86_insn *i, u64 n, u64 next, bool ram)
+{
+	struct x86_cpu *c = &vm->c;
+	struct kt_desc d = i->k.desc;
+
+	d.flags &= (u8)~(KT_DESC_REP | KT_DESC_REPNE);
+	int rc = ram ? scan_alone(vm, i, n) : x86_alone_devices(vm, &d);
+	if (rc != X86_RETIRED)
+		return rc;
+	put(&c->r[X86_rcx], 0, i->asize);
+	c->r[X86_rip] = next;
+	c->r[X86_rflags] &= ~(u64)X86_RF;
+	c->dirty |= X86_DIRTY_HOT;
+	return rc;
+}
+
 static bool all_ram(const struct vm *vm)
 {
 	for (unsigned k = 0; k < vm->plan.n; k++) {
@@ -241,7 +284,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	struct x86_cpu *c = &vm->c;
 	const struct x86_insn *i = &code->i;
 	u64 count = cut(c->r[X86_rcx], i->asize), next = x86_next_rip(c->r, i);
-	bool ram = all_ram(vm);
+	bool ram = all_ram(vm), alone = x86_alone(vm);
 	unsigned nop = KT_MIN(vm->plan.n, (unsigned)KT_ARRAY_LEN(vm->rep));
 
 	if (!count)
@@ -255,13 +298,15 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 		return X86_CANNOT;
 	for (unsigned k = 0; ram && k < nop; k++)
 		touch(vm, &vm->rep[k]);
-	if (!ram)
+	if (!ram && !alone)
 		x86_access_before(vm);
 	if (kt_unlikely(c->end))
 		return X86_ENDED;
 	int rc = X86_RETIRED;
-	if (ram && !vm->host.breakpoints && (i->k.desc.op == KT_OP_MOVS || i->k.desc.op == KT_OP_STOS))
+	if (ram && (alone || !vm->host.breakpoints) && (i->k.desc.op == KT_OP_MOVS || i->k.desc.op == KT_OP_STOS))
 		run_ours(vm, i, n);
+	else if (alone)
+		rc = run_alone(vm, i, n, next, ram);
 	else
 		rc = run(vm, i, n, next, err);
 	if (rc != X86_RETIRED)
@@ -274,7 +319,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 	if (ram)
 		for (unsigned k = 0; k < nop; k++)
 			record(vm, i, &vm->rep[k], n);
-	else
+	else if (!alone)
 		x86_access_after(vm);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Decimal adjustment (16- and 32-bit code only): KVM's emulator lacks most of it, and no two makers agree on the flags
+/* Decimal adjustment and SALC (16- and 32-bit code only): KVM's emulator lacks most of it, and no two makers agree on the flags
  * that the manual leaves undefined. Those are cleared here (SDM 2, AAA, AAD, AAM, AAS, DAA, DAS). */
 #include <Zydis/Zydis.h>
 
@@ -50,6 +50,15 @@ static int do_unpacked(struct vm *vm, struct x86_code *code)
 	return x86_retire(vm, code);
 }
 
+/* Not in the manual's list, but in every CPU: AL becomes 0 or ff as CF says. */
+static int do_salc(struct vm *vm, struct x86_code *code)
+{
+	u64 *r = vm->c.r;
+
+	r[X86_rax] = (r[X86_rax] & ~0xffull) | (r[X86_rflags] & X86_CF ? 0xff : 0);
+	return x86_retire(vm, code);
+}
+
 static int do_aad(struct vm *vm, struct x86_code *code)
 {
 	u64 *r = vm->c.r;
@@ -83,6 +92,8 @@ x86_shim_fn *x86_shim_bcd_of(const struct x86_insn *i)
 		return do_aad;
 	case M(AAM):
 		return do_aam;
+	case M(SALC):
+		return do_salc;
 	default:
 		return NULL;
 	}

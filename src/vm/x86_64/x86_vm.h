@@ -21,6 +21,7 @@ struct x86_host {
 	bool tf_based;    /* stepping is the guest's own TF: lost on register writes, deliveries, loads of flags */
 	bool breakpoints; /* a hardware breakpoint set through KVM_SET_GUEST_DEBUG hits */
 	bool ring3;       /* CPL 3 code runs; else KVM is shown ring 0 (x86_sregs_of) */
+	bool paging32;    /* paging outside long mode (32-bit, PAE) works; else KVM is not entered then (x86_alone.c) */
 };
 
 /* How an instruction is carried out (x86_exec.c has the table). */
@@ -98,7 +99,7 @@ struct vm {
 	u8 *mem;           /* the one mapping of RAM; mem_size bytes */
 	size_t mem_size;
 	u8 *rom;           /* 16 MiB below 4 GiB, or NULL */
-	struct kvm_xsave xsave; /* room: KVM_GET_FPU and KVM_SET_FPU leave MXCSR out */
+	u8 xsave[4096] __attribute__((aligned(64))); /* a struct kvm_xsave: KVM_GET_FPU and KVM_SET_FPU leave MXCSR out */
 	u64 *log;          /* dirty log buffer of the largest range */
 	u64 *kept[VM_RAM_RANGES]; /* pages to be named again by vm_dirty_pages */
 	u64 armed;         /* 0: not armed; 1: single-step; else the linear address of the breakpoint */
@@ -209,6 +210,17 @@ void x86_access_loads(const struct vm *vm, u64 *loads);
 /* --- x86_lend.c --- */
 /* RETIRED, FAULTED or CANNOT. */
 int x86_lend(struct vm *vm, struct x86_code *code);
+
+/* --- x86_alone.c: paging outside long mode where KVM has none --- */
+/* True if KVM must not be entered in this state. */
+bool x86_alone(const struct vm *vm);
+/* True if control registers are moved to without KVM: paging may begin. */
+bool x86_alone_control(const struct vm *vm);
+/* mov to CR0, CR3, CR4 that prediction has let through, outside long mode. */
+int x86_alone_mov_cr(struct vm *vm, const struct x86_code *code);
+/* An instruction (or one iteration of a REP: d without its flags) whose plan may touch devices, by its descriptor. RIP
+ * stays. RETIRED or CANNOT (nothing changed). */
+int x86_alone_devices(struct vm *vm, const struct kt_desc *d);
 
 /* --- x86_rep.c --- */
 int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err);
