@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Decimal adjustment and SALC (16- and 32-bit code only): KVM's emulator lacks most of it, and no two makers agree on the flags
- * that the manual leaves undefined. Those are cleared here (SDM 2, AAA, AAD, AAM, AAS, DAA, DAS). */
+/* Decimal adjustment and SALC (16- and 32-bit code only): KVM's emulator lacks most of it, and no two makers agree on
+ * the flags that the manual leaves undefined. Those are cleared here (SDM 2, AAA, AAD, AAM, AAS, DAA, DAS). */
 #include <Zydis/Zydis.h>
 
 #include "vm/x86_64/x86_vm.h"
