@@ -8,6 +8,7 @@ PREFIX  ?= /usr/local
 HOST    := $(shell uname -m | sed 's/aarch64/arm64/')
 B       := build$(if $(ASAN),-asan)
 Q       := $(if $(V),,@)
+SAY     := $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@echo)
 
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-unused-parameter -Wvla
@@ -49,30 +50,30 @@ $(B)/schema_sql.h: schema.sql
 
 $(B)/%.o: %.c | $(B)/schema_sql.h
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  CC    $<")
+	$(SAY) "  CC    $<"
 	$(Q)$(CC) $(KTFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libktrace.a: $(OBJ)
-	$(if $(V),,@echo "  AR    $@")
+	$(SAY) "  AR    $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(B)/ktrace: $(TOOLOBJ) $(B)/libktrace.a
-	$(if $(V),,@echo "  LINK  $@")
+	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libktrace.a
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK  $@")
+	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ -lcmocka $(LIBS)
 
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/libktrace.a
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK  $@")
+	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 $(B)/tool/%: $(B)/tests/tool/%.o $(B)/libktrace.a
 	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LINK  $@")
+	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(LIBS)
 
 unit: $(UNIT) ## unit tests
