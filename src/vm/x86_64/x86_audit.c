@@ -116,6 +116,8 @@ static int handler_behind(struct vm *vm)
 	bool wide = c->r[X86_efer] & X86_EFER_LMA;
 	unsigned size = wide ? 16 : 8;
 	struct x86_fault f;
+	u64 nearest = 15;
+	int found = -1;
 
 	for (unsigned v = 0; v < 32 && c->r[X86_cr0] & X86_CR0_PE; v++) {
 		u8 g[16] = { 0 };
@@ -129,10 +131,12 @@ static int handler_behind(struct vm *vm)
 		handler = (u64)(g[0] | g[1] << 8 | (u32)g[6] << 16 | (u32)g[7] << 24);
 		for (unsigned n = 0; wide && n < 4; n++)
 			handler |= (u64)g[8 + n] << (32 + 8 * n);
-		if (handler && c->r[X86_rip] - handler - 1 < 15)
-			return (int)v;
+		if (!handler || c->r[X86_rip] - handler - 1 >= nearest)
+			continue;
+		nearest = c->r[X86_rip] - handler - 1; /* handlers may lie close together */
+		found = (int)v;
 	}
-	return -1;
+	return found;
 }
 
 int x86_gap(struct vm *vm, unsigned reason, struct kt_err *err)
