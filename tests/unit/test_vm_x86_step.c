@@ -1,183 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The x86-64 engine on this host's KVM: small guests stepped whole, each step's record against what the manual says it
  * must be. Every instruction is also carried out by its descriptor and compared. Skips without /dev/kvm. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/log.h"
-#include "vm/x86_64/x86_vm.h"
-#include "vm_x86_guests.h"
-
-enum { MOST = 4000, SAVED_AT = 25, LONG_AT = 0x100000, REAL_AT = 0x7c00 };
-
-static char path[64];
-
-static int have_kvm(void **state)
-{
-	struct kt_err err;
-	int fd = x86_kvm_open(&err);
-
-	if (fd < 0) {
-		print_message("skipped: %s\n", err.text);
-		return -1;
-	}
-	close(fd);
-	return 0;
-}
-
-static struct vm *start(const struct guest *g, bool in_real)
-{
-	struct vm_config c;
-	struct kt_err err = { 0 };
-	struct vm *vm;
-	size_t n = (size_t)(g->end - g->code);
-
-	if (have_kvm(NULL))
-		skip();
-	strcpy(path, "/tmp/ktrace-test-XXXXXX");
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, g->code, n), n);
-	close(fd);
-	vm_config_default(&c);
-	c.image = path;
-	c.mem = 8 << 20;
-	c.flat = true;
-	c.mode = in_real ? VM_MODE_REAL : VM_MODE_LONG;
-	int rc = vm_create(&c, &vm, &err);
-	unlink(path);
-	if (rc)
-		fail_msg("vm_create: %s", err.text);
-	vm->verify = true;
-	return vm;
-}
-
-/* What a whole run did, kept flat for the checks. */
-struct run {
-	struct vm *vm;
-	unsigned n;
-	struct kt_step step[MOST]; /* accesses' data copied to `data` */
-	u64 hot[MOST][X86_NHOT];
-	u64 shadow[MOST];
-	struct kt_insn insn[MOST];
-	u8 data[1 << 20];
-	size_t used;
-};
-static struct run t;
-
-static void keep(const struct kt_step *s)
-{
-	struct kt_step *k = &t.step[t.n];
-
-	*k = *s;
-	memcpy(t.hot[t.n], s->hot, sizeof t.hot[0]);
-	if (s->insn) {
-		t.insn[t.n] = *s->insn; /* the engine's own may be another one after the next step */
-		k->insn = &t.insn[t.n];
-	}
-	t.shadow[t.n] = t.vm->c.r[X86_shadow];
-	for (unsigned i = 0; i < k->naccess; i++) {
-		struct kt_access *a = &k->access[i];
-		u32 n = a->flags & KT_ACCESS_NODATA ? 0 : a->flags & KT_ACCESS_FILL ? a->elem : a->size;
-		assert_true(a->size >= 1);
-		if (!n || t.used + n > sizeof t.data)
-			continue;
-		assert_non_null(a->data);
-		a->data = memcpy(t.data + t.used, a->data, n);
-		t.used += n;
-	}
-	t.n++;
-}
-
-static void finish(enum vm_end why)
-{
-	struct kt_err err = { 0 };
-
-	assert_int_equal(vm_end(t.vm), why);
-	assert_int_equal(vm_audit_regs(t.vm, &err), 0);
-	assert_int_equal(t.vm->verify_misses, 0);
-	assert_int_equal(t.vm->b.counts.gaps, 0);
-}
-
-static bool without_breakpoints; /* as on hosts where they do not hit */
-
-static void run(const struct guest *g, bool in_real, enum vm_end why)
-{
-	struct kt_err err = { 0 };
-	const struct kt_step *s;
-	int rc;
-
-	t.vm = start(g, in_real);
-	t.vm->host.breakpoints &= !without_breakpoints;
-	t.n = 0;
-	t.used = 0;
-	while (!(rc = vm_step(t.vm, &s, &err))) {
-		assert_true(t.n < MOST);
-		keep(s);
-	}
-	if (rc < 0)
-		fail_msg("vm_step: %s", err.text);
-	if (vm_end(t.vm) != why)
-		fail_msg("ended: %s", vm_end_text(t.vm));
-	finish(why);
-}
-
-static void done(void)
-{
-	vm_destroy(t.vm);
-	t.vm = NULL;
-}
-
-/* The n-th step of this kind, from 0. */
-static const struct kt_step *nth(enum kt_step_kind kind, unsigned n)
-{
-	for (unsigned i = 0; i < t.n; i++)
-		if (t.step[i].kind == kind && !n--)
-			return &t.step[i];
-	fail_msg("no such step");
-	return NULL;
-}
-
-static unsigned index_of(const struct kt_step *s)
-{
-	return (unsigned)(s - t.step);
-}
-
-/* The n-th step whose instruction begins with these bytes. */
-static const struct kt_step *insn(const char *bytes, unsigned len, unsigned n)
-{
-	for (unsigned i = 0; i < t.n; i++)
-		if (t.step[i].insn && !memcmp(t.step[i].insn->bytes, bytes, len) && !n--)
-			return &t.step[i];
-	fail_msg("no such instruction");
-	return NULL;
-}
-
-static u64 after(const struct kt_step *s, unsigned reg)
-{
-	return t.hot[index_of(s)][reg];
-}
-
-static void check_access(const struct kt_step *s, unsigned n, u8 space, u8 flags, u64 pa, u32 size)
-{
-	assert_true(n < s->naccess);
-	assert_int_equal(s->access[n].space, space);
-	assert_int_equal(s->access[n].flags, flags);
-	assert_int_equal(s->access[n].pa, pa);
-	assert_int_equal(s->access[n].size, size);
-}
-
-static u64 data_of(const struct kt_step *s, unsigned n)
-{
-	u64 v = 0;
-	memcpy(&v, s->access[n].data, s->access[n].size < 8 ? s->access[n].size : 8);
-	return v;
-}
+#include "vm_x86_run.h"
 
 static void test_basic(void **state)
 {
@@ -207,17 +31,6 @@ static void test_basic(void **state)
 	assert_int_equal(vm_step_number(t.vm), t.n);
 	assert_int_equal(vm_time_ns(t.vm), t.n * 10);
 	done();
-}
-
-static void check_exception(unsigned n, unsigned vector, u32 code, u64 value)
-{
-	const struct kt_step *s = nth(KT_STEP_EXCEPTION, n);
-
-	assert_int_equal(s->nevent, 1);
-	assert_int_equal(s->event[0].kind, KT_EVENT_EXCEPTION);
-	assert_int_equal(s->event[0].num, vector);
-	assert_int_equal(s->event[0].code, code);
-	assert_int_equal(s->event[0].value, value);
 }
 
 static void test_faults(void **state)
@@ -381,51 +194,6 @@ static void test_self_modifying(void **state)
 	done();
 }
 
-static void test_fpu(void **state)
-{
-	run(&fpu, false, VM_END_EXIT);
-	u8 *m = x86_ram(&t.vm->c, 0x30000, 16), *image = x86_ram(&t.vm->c, 0x31000, 512);
-	u16 v;
-	assert_memory_equal(m, "\x7f\x03", 2);   /* FNINIT's control word */
-	memcpy(&v, m + 2, 2);
-	assert_int_equal(v, 0x37f);              /* restored over 0x27f */
-	assert_memory_equal(m + 0x14, "\xbf\x1f\x00\x00", 4);
-	assert_int_equal(t.vm->c.r[X86_mxcsr], 0x1fbf);
-	assert_memory_equal(m + 0x41, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
-	assert_int_equal(t.vm->c.r[X86_xmm3_lo], ~0ull);
-	assert_memory_equal(image + 24, "\xbf\x1f\x00\x00\xff\xff\x00\x00", 8); /* MXCSR and its mask */
-	assert_memory_equal(image + 160 + 3 * 16, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
-	assert_memory_equal(x86_ram(&t.vm->c, 0x31e00, 4), "\x78\x56\x34\x12", 4);
-	done();
-}
-
-static void test_numbers(void **state)
-{
-	run(&numbers, false, VM_END_EXIT);
-	const u64 *r = t.vm->c.r;
-	double d[2], st;
-	u32 v;
-
-	memcpy(d, x86_ram(&t.vm->c, 0x30000, 16), 16);
-	assert_true(d[0] == 7.0 && d[1] == 196.0);
-	assert_int_equal(r[X86_r10] & 0xff, 1);
-	assert_int_equal(r[X86_r11], 196);
-	assert_int_equal(r[X86_r12], 15);
-	assert_int_equal(r[X86_r13], 0x4068); /* 196.0 = 4068800000000000 */
-	memcpy(&v, x86_ram(&t.vm->c, 0x30010, 4), 4);
-	assert_int_equal(v, 0x1f84); /* divide by zero: its flag beside the reset state's masks */
-	memcpy(&v, x86_ram(&t.vm->c, 0x30018, 4), 4);
-	assert_int_equal(v, 4); /* 4.14 rounded to nearest */
-	assert_memory_equal(x86_ram(&t.vm->c, 0x30020, 10), "\0\0\0\0\0\0\0\x80\x01\x40", 10);
-	assert_int_equal(r[X86_r14], 0x02040608);
-	/* TOP = 6; R6 zero (01), R7 valid (00), the others empty (11); inexact (PE) from the rounding stays */
-	assert_memory_equal(x86_ram(&t.vm->c, 0x30040, 28),
-	                    "\x7f\x03\xff\xff\x20\x30\xff\xff\xff\x1f\xff\xff\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\xff", 28);
-	memcpy(&st, x86_ram(&t.vm->c, 0x30100, 8), 8);
-	assert_true(st == 1.0);
-	done();
-}
-
 static void test_shadow(void **state)
 {
 	run(&shadow, false, VM_END_EXIT);
@@ -435,78 +203,6 @@ static void test_shadow(void **state)
 	assert_int_equal(t.shadow[index_of(sti) + 2], 0);
 	assert_int_equal(index_of(irq), index_of(sti) + 3);
 	assert_memory_equal(t.step[index_of(irq) - 1].insn->bytes, "\x90", 1);
-	done();
-}
-
-static void test_guest_debug(void **state)
-{
-	run(&debug, false, VM_END_EXIT);
-	/* TF set by popf: the instruction behind popf runs, then the trap (SDM 3, 18.3.1.4). Trapped: nop, pushf, pop, pushf, and,
-	 * popf (which clears TF, but began with it set). */
-	unsigned traps = 0;
-	for (unsigned i = 0; i < t.n; i++)
-		if (t.step[i].kind == KT_STEP_EXCEPTION && t.step[i].event[0].kind == KT_EVENT_DEBUG && t.step[i].event[0].value == 1 << 14) {
-			assert_int_equal(t.step[i].event[1].kind, KT_EVENT_EXCEPTION);
-			assert_int_equal(t.step[i].event[1].num, 1);
-			traps++;
-		}
-	assert_int_equal(traps, 6);
-	/* pushf shows the guest's own TF */
-	const struct kt_step *pop = insn("\x5b", 1, 0);
-	assert_true(after(pop, X86_rbx) & X86_TF);
-	/* dr0: an instruction breakpoint, a fault; dr1: four bytes written, a trap behind the instruction */
-	const struct kt_step *mov = insn("\xc7\x04\x25", 3, 1);
-	const struct kt_step *fault = NULL, *trap = NULL;
-	(void)mov;
-	for (unsigned i = 0; i < t.n; i++)
-		if (t.step[i].kind == KT_STEP_EXCEPTION && t.step[i].event[0].value == 1)
-			fault = &t.step[i];
-		else if (t.step[i].kind == KT_STEP_EXCEPTION && t.step[i].event[0].value == 2)
-			trap = &t.step[i];
-	assert_non_null(fault);
-	assert_non_null(trap);
-	assert_memory_equal(fault->insn->bytes, "\xc7\x04\x25", 3);
-	assert_int_equal(t.step[index_of(trap) - 1].pc, fault->pc);
-	assert_int_equal(trap->pc, fault->pc + fault->insn->len);
-	assert_int_equal(t.hot[t.n - 1][X86_rbp], 8);
-	done();
-}
-
-static void test_user_mode(void **state)
-{
-	run(&user, false, VM_END_EXIT);
-	const u64 *r = t.vm->c.r;
-	assert_int_equal(r[X86_rbp], 3);
-	assert_int_equal(r[X86_rbx], 0x10);
-	assert_int_equal(r[X86_r12], 0x50000 - 40);        /* RSP0, five words pushed */
-	assert_int_equal(r[X86_r13] & (X86_IF | X86_TF), X86_IF);
-	assert_int_equal(r[X86_r14], 0x123456789000);
-	assert_int_equal(r[X86_r15], 0x33);                /* CS in the frame of the forbidden hlt */
-	check_exception(0, 0x80, 0, 0);
-	check_exception(1, 14, 4, 0x123456789000);         /* U/S */
-	check_exception(2, 13, 0, 0);
-	done();
-}
-
-static void test_real_mode(void **state)
-{
-	run(&real, true, VM_END_EXIT);
-	assert_int_equal(t.step[0].pc, REAL_AT);
-	check_exception(0, 0x20, 0, 0);
-	check_exception(1, 0, 0, 0);
-	assert_int_equal(t.hot[t.n - 1][X86_rbx] & 0xffff, 1);
-	assert_memory_equal(x86_ram(&t.vm->c, 0x10010, 2), "\x21\x43", 2);
-	assert_int_equal(t.vm->c.r[X86_fs], 0x1000);
-	assert_int_equal(t.vm->c.r[X86_fs_base], 0x10000);
-	done();
-}
-
-static void test_undefined_is_canonical(void **state)
-{
-	run(&undefined, false, VM_END_EXIT);
-	/* A bit scan of zero leaves its destination (canonical; SDM says undefined). */
-	assert_int_equal(after(insn("\x0f\xbc\xd9", 3, 0), X86_rbx), 0x91a0); /* 0x1234 rotated left by 3 */
-	assert_true(after(insn("\x0f\xbc\xd9", 3, 0), X86_rflags) & X86_ZF);
 	done();
 }
 
@@ -716,11 +412,6 @@ static void test_refusals(void **state)
 	assert_string_equal(vm_end_name((enum vm_end)99), "unknown");
 }
 
-static void talk(void *ctx, enum kt_log_level level, const char *domain, const char *text)
-{
-	print_message("%s: %s\n", domain, text);
-}
-
 int main(void)
 {
 	kt_log_to(talk, NULL, KT_LOG_INFO);
@@ -733,13 +424,7 @@ int main(void)
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_self_modifying),
-		cmocka_unit_test(test_fpu),
-		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_shadow),
-		cmocka_unit_test(test_guest_debug),
-		cmocka_unit_test(test_user_mode),
-		cmocka_unit_test(test_real_mode),
-		cmocka_unit_test(test_undefined_is_canonical),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_rep_by_ourselves),
 		cmocka_unit_test(test_deterministic),

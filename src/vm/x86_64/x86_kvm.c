@@ -138,17 +138,16 @@ static int give_ram(struct vm *vm, struct kt_err *err)
 static int give_cpuid(struct vm *vm, struct kt_err *err)
 {
 	static const u32 leaves[] = { 0, 1, 2, 4, 7, 0x40000000, 0x80000000, 0x80000001, 0x80000008 };
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[KT_ARRAY_LEN(leaves)];
-	} t = { .head.nent = KT_ARRAY_LEN(leaves) };
+	u64 room[(sizeof(struct kvm_cpuid2) + KT_ARRAY_LEN(leaves) * sizeof(struct kvm_cpuid_entry2)) / 8 + 1] = { 0 };
+	struct kvm_cpuid2 *t = (struct kvm_cpuid2 *)room;
 
+	t->nent = KT_ARRAY_LEN(leaves);
 	for (unsigned i = 0; i < KT_ARRAY_LEN(leaves); i++) {
 		u32 o[4];
 		x86_model_cpuid(&vm->c, leaves[i], 0, o);
-		t.entry[i] = (struct kvm_cpuid_entry2){ .function = leaves[i], .eax = o[0], .ebx = o[1], .ecx = o[2], .edx = o[3] };
+		t->entries[i] = (struct kvm_cpuid_entry2){ .function = leaves[i], .eax = o[0], .ebx = o[1], .ecx = o[2], .edx = o[3] };
 	}
-	if (ioctl(vm->vcpu, KVM_SET_CPUID2, &t))
+	if (ioctl(vm->vcpu, KVM_SET_CPUID2, t))
 		return kt_fail(err, KT_E_NO_KVM, "KVM_SET_CPUID2: %s", strerror(errno));
 	return 0;
 }

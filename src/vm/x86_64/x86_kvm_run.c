@@ -95,13 +95,13 @@ static int complete_io(struct vm *vm, struct kt_err *err)
 
 int x86_kvm_put_fpu(struct vm *vm, struct kt_err *err)
 {
-	u8 *area = (u8 *)vm->xsave.region;
+	u8 *area = vm->xsave;
 	u64 present = 3; /* XSTATE_BV: x87 and SSE */
 
-	memset(area, 0, sizeof vm->xsave.region);
+	memset(area, 0, sizeof vm->xsave);
 	x86_regs_to_fx(vm->c.r, area, 16);
 	memcpy(area + X86_FX_SIZE, &present, 8);
-	if (ioctl(vm->vcpu, KVM_SET_XSAVE, &vm->xsave))
+	if (ioctl(vm->vcpu, KVM_SET_XSAVE, vm->xsave))
 		return kt_fail(err, KT_E_IO, "KVM_SET_XSAVE: %s", strerror(errno));
 	vm->c.dirty &= ~(unsigned)X86_DIRTY_FPU;
 	return 0;
@@ -109,9 +109,9 @@ int x86_kvm_put_fpu(struct vm *vm, struct kt_err *err)
 
 int x86_kvm_get_fpu(struct vm *vm, u64 *r, struct kt_err *err)
 {
-	if (ioctl(vm->vcpu, KVM_GET_XSAVE, &vm->xsave))
+	if (ioctl(vm->vcpu, KVM_GET_XSAVE, vm->xsave))
 		return kt_fail(err, KT_E_IO, "KVM_GET_XSAVE: %s", strerror(errno));
-	x86_regs_from_fx(r, (const u8 *)vm->xsave.region, 16);
+	x86_regs_from_fx(r, vm->xsave, 16);
 	return 0;
 }
 
@@ -142,14 +142,10 @@ int x86_kvm_flush(struct vm *vm, struct kt_err *err)
 			return kt_fail(err, KT_E_IO, "KVM_SET_REGS: %s", strerror(errno));
 	}
 	if (c->dirty & X86_DIRTY_MSRS) {
-		struct {
-			struct kvm_msrs head;
-			struct kvm_msr_entry e[X86_KVM_MSRS];
-		} m = { 0 };
-		unsigned n;
-		x86_regs_to_msrs(c->r, m.e, &n);
-		m.head.nmsrs = n;
-		(void)ioctl(vm->vcpu, KVM_SET_MSRS, &m); /* only a free-running guest would use them: all their instructions are shims */
+		u64 room[(sizeof(struct kvm_msrs) + X86_KVM_MSRS * sizeof(struct kvm_msr_entry)) / 8 + 1] = { 0 };
+		struct kvm_msrs *m = (struct kvm_msrs *)room;
+		x86_regs_to_msrs(c->r, m->entries, &m->nmsrs);
+		(void)ioctl(vm->vcpu, KVM_SET_MSRS, m); /* only a free-running guest would use them: all their instructions are shims */
 	}
 	if (c->dirty & (X86_DIRTY_SREGS | X86_DIRTY_HOT))
 		vm->b.counts.reg_writes++;

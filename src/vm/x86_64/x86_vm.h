@@ -99,7 +99,7 @@ struct vm {
 	u8 *mem;           /* the one mapping of RAM; mem_size bytes */
 	size_t mem_size;
 	u8 *rom;           /* 16 MiB below 4 GiB, or NULL */
-	u8 xsave[4096] __attribute__((aligned(64))); /* a struct kvm_xsave: KVM_GET_FPU and KVM_SET_FPU leave MXCSR out */
+	u8 xsave[4096]; /* a struct kvm_xsave: KVM_GET_FPU and KVM_SET_FPU leave MXCSR out */
 	u64 *log;          /* dirty log buffer of the largest range */
 	u64 *kept[VM_RAM_RANGES]; /* pages to be named again by vm_dirty_pages */
 	u64 armed;         /* 0: not armed; 1: single-step; else the linear address of the breakpoint */
