@@ -2,22 +2,18 @@
 /* Frames from a stranger, with a stranger's dictionary, local table and keyframe. Whatever decodes must keep the limits of
  * ktrace/step.h, and must itself be encodable and come back the same.
  *
- * Input: mode (bit 0: the frame is whole; else six stream sizes and streams, for which a right header is made; bit 1:
- * with initial memory), count, instructions (distance of the PC, length, descriptor), keyframes, frame. */
+ * Input: tests/unit/codec_box.h.
+ */
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86_64/x86_regs.h"
-#include "store/codec.h"
-#include "store/codec_frame.h"
-#include "store/digest.h"
+#include "../unit/codec_box.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INSNS = 64, STEPS = 512, AUX = 8 << 20 };
+enum { STEPS = 512, AUX = 8 << 20 };
 
-static struct kt_insn insn[INSNS];
-static u32 ninsn, local[INSNS];
+static struct box box;
 static struct kt_decoder *dec;
 static struct kt_encoder *enc;
 static struct kt_raw_chunk chunk;
@@ -27,33 +23,6 @@ static void check(bool holds)
 {
 	if (!holds)
 		abort();
-}
-
-static const struct kt_insn *lookup(void *ctx, u32 id)
-{
-	return id && id <= ninsn ? &insn[id - 1] : NULL;
-}
-
-static const u8 *initial(void *ctx, u64 gpa)
-{
-	static u8 page[4096];
-	memset(page, (int)(gpa >> 12), sizeof(page));
-	return gpa < 1 << 20 ? page : NULL;
-}
-
-static const struct kt_dict_view dict = { lookup, NULL };
-
-static void read_insns(struct kt_rd *r)
-{
-	u64 pc = 0x1000;
-	ninsn = kt_rd_u8(r) % (INSNS + 1);
-	for (u32 i = 0; i < ninsn; i++) {
-		struct kt_err err;
-		insn[i] = (struct kt_insn){ .id = i + 1, .pc = pc += (u64)kt_rd_svarint(r), .len = kt_rd_u8(r) % 15 + 1 };
-		if (kt_desc_get(r, X86_NREGS, &insn[i].desc, &err))
-			insn[i].desc = (struct kt_desc){ .op = KT_OP_LITERAL, .len = insn[i].len };
-		local[i] = i + 1;
-	}
 }
 
 static u32 data_size(const struct kt_access *a)
@@ -99,13 +68,13 @@ static void again(u32 count)
 	u64 bytes[KT_STREAMS] = { 0 };
 	const struct kt_step *s;
 	u32 id;
-	int rc = kt_encode_frame(enc, &chunk, 0, count, local, ninsn, &dict, &frame, bytes, &err);
+	int rc = kt_encode_frame(enc, &chunk, 0, count, box.local, box.ninsn, &box.dict, &frame, bytes, &err);
 
 	if (rc == -KT_E_ARG) { /* more than 1 MiB of data in a step */
 		kt_buf_free(&frame);
 		return;
 	}
-	check(!rc && !kt_decoder_begin(dec, frame.data, frame.len, 0, count, chunk.frame_regs, local, ninsn, &dict, &err));
+	check(!rc && !kt_decoder_begin(dec, frame.data, frame.len, 0, count, chunk.frame_regs, box.local, box.ninsn, &box.dict, &err));
 	for (u32 i = 0; i < count; i++) {
 		check(!kt_decoder_next(dec, &s, &err));
 		kt_raw_chunk_get(&chunk, i, &kept, &id);
@@ -114,20 +83,21 @@ static void again(u32 count)
 	kt_buf_free(&frame);
 }
 
-static void decode(const u8 *p, size_t n, u32 count, const u64 *regs)
+static void decode(const u8 *p, size_t n)
 {
+	const u32 count = box.count;
 	static u32 ids[STEPS];
 	static u8 kinds[STEPS];
 	struct kt_err err;
 	const struct kt_step *s;
 	u32 got = 0;
 
-	if (!kt_decode_control(dec, p, n, count, local, ninsn, &dict, ids, kinds, &err))
+	if (!kt_decode_control(dec, p, n, count, box.local, box.ninsn, &box.dict, ids, kinds, &err))
 		for (u32 i = 0; i < count; i++)
-			check(ids[i] <= ninsn && kinds[i] <= KT_STEP_GAP);
-	int rc = kt_decoder_begin(dec, p, n, 5, count, regs, local, ninsn, &dict, &err);
+			check(ids[i] <= box.ninsn && kinds[i] <= KT_STEP_GAP);
+	int rc = kt_decoder_begin(dec, p, n, 5, count, box.regs, box.local, box.ninsn, &box.dict, &err);
 	check(rc <= 0);
-	kt_raw_chunk_begin(&chunk, 5, regs);
+	kt_raw_chunk_begin(&chunk, 5, box.regs);
 	while (!rc && !(rc = kt_decoder_next(dec, &s, &err))) {
 		check_step(s);
 		if (chunk.aux.len < AUX && got == chunk.count)
@@ -141,10 +111,6 @@ static void decode(const u8 *p, size_t n, u32 count, const u64 *regs)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static u64 regs[KT_REGS_MAX];
-	struct kt_rd r = kt_rd_of(data, size);
-	struct kt_buf made = { 0 };
-	struct kt_memory_view view = { initial, NULL };
 	struct kt_chunk_limits limits = { .steps = STEPS };
 
 	if (!dec) {
@@ -152,29 +118,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		enc = kt_encoder_create(&kt_arch_x86_64);
 		check(dec && enc && kt_raw_chunk_init(&chunk, &kt_arch_x86_64, &limits));
 	}
-	u8 mode = kt_rd_u8(&r);
-	u32 count = (u32)(kt_rd_varint(&r) % (STEPS + 1));
-	read_insns(&r);
-	kt_decoder_initial_memory(dec, mode & 2 ? &view : NULL);
-	kt_encoder_initial_memory(enc, mode & 2 ? &view : NULL);
-	memset(regs, 0, sizeof(regs));
-	if (kt_keyframes_get(&r, &kt_arch_x86_64, regs, 1, NULL))
-		memset(regs, 0, sizeof(regs));
-	r.bad = false;
-	if (mode & 1) {
-		decode(r.p, kt_rd_left(&r), count, regs);
-		return 0;
-	}
-	struct kt_frame f = { .count = count, .end = 7, .features = mode & 2 ? KT_FRAME_INITIAL : 0 };
-	for (unsigned i = 0; i < KT_STREAMS; i++)
-		f.size[i] = kt_rd_varint(&r);
-	r.bad = false;
-	for (unsigned i = 0; i < KT_STREAMS; i++) {
-		f.size[i] = KT_MIN(f.size[i], kt_rd_left(&r));
-		f.stream[i] = kt_rd_bytes(&r, f.size[i]);
-	}
-	kt_frame_put(&made, &f);
-	decode(made.data, made.len, count, regs);
-	kt_buf_free(&made);
+	box.frame.len = 0;
+	box_get(&box, data, size, STEPS);
+	kt_decoder_initial_memory(dec, &box.initial);
+	kt_encoder_initial_memory(enc, &box.initial);
+	decode(box.frame.data, box.frame.len);
 	return 0;
 }
