@@ -23,7 +23,7 @@ struct vm_config {
 	const char *initrd;  /* --initrd or NULL */
 	const char *append;  /* --append or NULL: kernel command line */
 	const char *cpu;     /* --cpu or NULL: "base", or "base,+feature,..." */
-	u64 mem;             /* bytes, a multiple of 4096; 1 MiB .. 64 GiB */
+	u64 mem;             /* bytes, a multiple of 4096; 1 MiB .. 63 GiB */
 	u64 step_ns;         /* 1..1000000 */
 	s64 rtc;             /* epoch seconds at step 0 */
 	enum vm_boot boot;

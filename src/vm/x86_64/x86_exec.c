@@ -350,7 +350,8 @@ int x86_exec(struct vm *vm, struct x86_code *code, struct kt_err *err)
 		return x86_retire(vm, code);
 	case X86_M_SHIM:
 		vm->b.counts.shims++;
-		return code->shim(vm, code);
+		rc = code->shim(vm, code);
+		return rc == X86_CANNOT ? cannot(vm, code) : rc;
 	case X86_M_EVAL:
 		rc = x86_exec_eval(vm, code);
 		return rc == X86_CANNOT ? by_kvm(vm, code, err) : rc;
@@ -358,7 +359,8 @@ int x86_exec(struct vm *vm, struct x86_code *code, struct kt_err *err)
 		rc = x86_lend(vm, code);
 		return rc == X86_CANNOT ? cannot(vm, code) : rc;
 	case X86_M_REP:
-		return x86_rep(vm, code, err);
+		rc = x86_rep(vm, code, err);
+		return rc == X86_CANNOT ? cannot(vm, code) : rc;
 	case X86_M_STEP:
 		if (kt_unlikely(is_division(i)) && !all_ram(vm))
 			return x86_exec_eval(vm, code);
