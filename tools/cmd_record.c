@@ -120,7 +120,7 @@ static bool take(struct record_args *a, int c)
 	case OPT_VM: o->image = optarg; return true;
 	case 'o': o->output = optarg; return true;
 	case OPT_STEPS: return number_option("record", "--steps", optarg, 1, UINT64_MAX >> 1, &o->steps);
-	case OPT_MEM: return number_option("record", "--mem", optarg, 1 << 20, 64ull << 30, &o->mem);
+	case OPT_MEM: return number_option("record", "--mem", optarg, 1 << 20, 63ull << 30, &o->mem);
 	case OPT_APPEND: o->append = optarg; return true;
 	case OPT_INITRD: o->initrd = optarg; return true;
 	case OPT_BOOT:

@@ -109,6 +109,15 @@ static void put_all_regs(const struct dump *d, const uint64_t *r)
 	}
 }
 
+/* Does anything follow the instruction's text? */
+static bool says_more(const struct dump *d, const struct kt_step *s, const uint64_t *before, const uint64_t *after)
+{
+	for (unsigned r = 0; r < d->arch->nhot; r++)
+		if (r != d->arch->pc && before[r] != after[r])
+			return true;
+	return s->ncold || s->naccess || s->nevent;
+}
+
 void dump_text(const struct dump *d, uint64_t n, const struct kt_step *s, const uint64_t *before, const uint64_t *after)
 {
 	char text[128] = "";
@@ -117,7 +126,7 @@ void dump_text(const struct dump *d, uint64_t n, const struct kt_step *s, const 
 	kt_step_text(d->trace, s, text, sizeof text);
 	fprintf(f, "%10" PRIu64 " ", n);
 	put_kind(d, s);
-	fprintf(f, " %0*" PRIx64 "  %-40s", d->wide_pc ? 16 : 8, s->pc, text);
+	fprintf(f, " %0*" PRIx64 "  %-*s", d->wide_pc ? 16 : 8, s->pc, says_more(d, s, before, after) ? 40 : 0, text);
 	for (unsigned r = 0; r < d->arch->nhot; r++)
 		if (r != d->arch->pc && before[r] != after[r])
 			fprintf(f, "  %s=%" PRIx64, d->arch->regs[r].name, after[r]);

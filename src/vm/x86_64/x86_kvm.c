@@ -34,7 +34,7 @@ int x86_kvm_open(struct kt_err *err)
 		                               : "load the kvm module of your CPU, or record on a host that has it");
 	if (ioctl(fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
 		close(fd);
-		return kt_fail(err, KT_E_NO_KVM, "/dev/kvm speaks another API version than %d", KVM_API_VERSION);
+		return kt_fail(err, KT_E_NO_KVM, "/dev/kvm is not the KVM device (no KVM API version %d): look at what stands there, or record on another host", KVM_API_VERSION);
 	}
 	for (unsigned i = 0; i < KT_ARRAY_LEN(needed); i++) {
 		int have = ioctl(fd, KVM_CHECK_EXTENSION, needed[i].cap);
