@@ -166,7 +166,7 @@ int kt_control_begin(struct kt_control *c, const u32 *local, u32 nlocal, const s
 	}
 	memset(c->node, 0, (nlocal + 5) * sizeof(*c->node));
 	for (u32 i = 0; i < 5; i++)
-		c->node[nlocal + i] = (struct node){ .seq = KT_LOCAL_NONE, .class = CLASS_OTHER, .slot = KT_SLOT_EVEN };
+		c->node[nlocal + i] = (struct node){ .seq = KT_LOCAL_NONE, .to = { KT_LOCAL_NONE, KT_LOCAL_NONE }, .class = CLASS_OTHER, .slot = KT_SLOT_EVEN };
 	forget(c);
 	return 0;
 }

@@ -27,9 +27,9 @@ static struct keyframes *begin(void)
 	return k;
 }
 
-static void code_one(struct keyframes *k, struct kt_ac *a, bool enc, const struct kt_arch *arch, u64 *regs, const u64 *before)
+static void code_one(struct keyframes *k, struct kt_ac *a, bool enc, const struct kt_arch *arch, u32 nregs, u64 *regs, const u64 *before)
 {
-	for (u32 i = 0; i < arch->nregs; i++) {
+	for (u32 i = 0; i < nregs; i++) {
 		bool hot = i < arch->nhot;
 		kt_slot *slot = k->differed[i] ? &k->again[i] : hot ? &k->hot : &k->cold;
 		if (!kt_ac_bit(a, enc, slot, regs[i] != before[i])) {
@@ -55,9 +55,10 @@ int kt_keyframes_put_from(struct kt_buf *out, const struct kt_arch *arch, const 
 	for (u32 i = 0; i < nframes; i++) {
 		u64 copy[KT_REGS_MAX];
 		memcpy(copy, regs + (size_t)i * KT_REGS_MAX, sizeof(copy));
-		code_one(k, &a, true, arch, copy, i ? regs + (size_t)(i - 1) * KT_REGS_MAX : base ? base : zero);
+		code_one(k, &a, true, arch, arch->nregs, copy, i ? regs + (size_t)(i - 1) * KT_REGS_MAX : base ? base : zero);
 	}
 	kt_ac_write_end(&a);
+	kt_buf_varint(out, arch->nregs);
 	kt_buf_varint(out, b.len);
 	kt_buf_put(out, b.data, b.len);
 	bool failed = b.failed || out->failed;
@@ -68,11 +69,13 @@ int kt_keyframes_put_from(struct kt_buf *out, const struct kt_arch *arch, const 
 
 int kt_keyframes_get_from(struct kt_rd *in, const struct kt_arch *arch, const u64 *base, u64 *regs, u32 nframes, struct kt_err *err)
 {
-	u64 size = kt_rd_varint(in);
+	u64 nregs = kt_rd_varint(in), size = kt_rd_varint(in);
 	const u8 *p = kt_rd_bytes(in, size > kt_rd_left(in) ? kt_rd_left(in) + 1 : (size_t)size);
 
 	if (!p || nframes > FRAMES_MAX)
 		return kt_fail(err, KT_E_CORRUPT, "keyframes are cut short");
+	if (nregs > arch->nregs)
+		return kt_fail(err, KT_E_VERSION, "keyframes of %llu registers; this reader knows %u: use a newer ktrace", (unsigned long long)nregs, arch->nregs);
 	struct keyframes *k = begin();
 	if (!k)
 		return kt_fail(err, KT_E_NOMEM, "no memory for keyframes");
@@ -80,8 +83,10 @@ int kt_keyframes_get_from(struct kt_rd *in, const struct kt_arch *arch, const u6
 	kt_ac_read_begin(&a, p, (size_t)size);
 	for (u32 i = 0; i < nframes; i++) {
 		u64 *to = regs + (size_t)i * KT_REGS_MAX;
+		const u64 *before = i ? to - KT_REGS_MAX : base ? base : zero;
 		memset(to, 0, KT_REGS_MAX * sizeof(*to));
-		code_one(k, &a, false, arch, to, i ? to - KT_REGS_MAX : base ? base : zero);
+		memcpy(to + nregs, before + nregs, (arch->nregs - nregs) * sizeof(*to));
+		code_one(k, &a, false, arch, (u32)nregs, to, before);
 	}
 	free(k);
 	return kt_ac_cut(&a) || a.p != a.end ? kt_fail(err, KT_E_CORRUPT, "keyframes: %u register files do not fill their %zu bytes", nframes, (size_t)size) : 0;
