@@ -37,7 +37,7 @@ static void forget_slots(struct kt_model *m)
 	m->xlate_mmio = KT_SLOT_RARE;
 	kt_slots_init(m->untouched, 256, KT_SLOT_EVEN);
 	m->known = m->store_ok = KT_SLOT_OFTEN;
-	m->silent = m->blob = m->elem_same = m->va_next = m->pa_page = m->event_code_same = KT_SLOT_EVEN;
+	m->silent = m->blob = m->elem_same = m->va_next = m->pa_page = KT_SLOT_EVEN;
 	struct kt_numbers *all[] = { &m->n_reg, &m->n_load, &m->n_device, &m->n_store, &m->n_addr, &m->n_event, &m->n_cold, &m->n_ref[0], &m->n_ref[1], &m->n_ref[2] };
 	for (unsigned i = 0; i < KT_ARRAY_LEN(all); i++)
 		kt_numbers_init(all[i]);

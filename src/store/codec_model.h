@@ -77,7 +77,7 @@ struct kt_model {
 	kt_slot untouched[256], known, silent, store_ok, blob;
 	struct kt_numbers n_reg, n_load, n_device, n_store, n_addr, n_event, n_cold;
 	kt_slot meta[8][64], elem_same, va_next, pa_same[64], pa_page, tree_elem[256];
-	kt_slot count_tree[512], event_kind[256], cold_reg[256], event_code_same;
+	kt_slot count_tree[512], event_kind[256], cold_reg[256];
 	struct kt_event last_event[16];
 	u64 last_target; /* of the last load coded */
 	struct kt_numbers n_ref[3];

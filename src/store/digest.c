@@ -20,7 +20,7 @@ struct kt_digest {
 	bool ready;
 	u8 leaf[KT_LEAF_BYTES];
 	size_t used;
-	u8 gather[GATHER];
+	u8 gather[GATHER] __attribute__((aligned(8))); /* used stays a multiple of 8 */
 };
 
 struct kt_digest *kt_digest_create(const struct kt_arch *arch, u64 first_step)
@@ -88,6 +88,8 @@ static void add_access(struct kt_digest *d, const struct kt_access *a)
 	add(d, a->data, n);
 	if (n & 7)
 		add(d, zero, 8 - (n & 7));
+	if (d->used & 7) /* longer than the buffer, and its padding alone is in it */
+		flush(d);
 }
 
 static void close_leaf(struct kt_digest *d)
@@ -103,13 +105,16 @@ static void close_leaf(struct kt_digest *d)
 
 void kt_digest_step(struct kt_digest *d, const struct kt_step *s, const u64 *prev)
 {
-	u64 rec[RECORD_WORDS], *w = rec + 3, mask = 0, nevent = 0, naccess = 0;
+	if (sizeof(u64) * RECORD_WORDS > GATHER - d->used)
+		flush(d);
+	u64 *rec = (u64 *)(d->gather + d->used), *w = rec + 3, mask = 0, nevent = 0, naccess = 0;
 
-	for (unsigned i = 0; i < d->nhot; i++)
-		if (s->hot[i] != prev[i]) {
-			mask |= 1ull << i;
-			*w++ = s->hot[i];
-		}
+	for (unsigned i = 0; i < d->nhot; i++) { /* without branches: which registers change is hard to foresee */
+		u64 differs = s->hot[i] != prev[i];
+		*w = s->hot[i];
+		w += differs;
+		mask |= differs << i;
+	}
 	for (unsigned i = 0; i < s->ncold; i++) {
 		*w++ = s->cold[i].reg;
 		*w++ = s->cold[i].value;
@@ -121,7 +126,7 @@ void kt_digest_step(struct kt_digest *d, const struct kt_step *s, const u64 *pre
 	rec[0] = (u64)s->kind | (u64)s->ncold << 8 | nevent << 16 | naccess << 24;
 	rec[1] = s->pc;
 	rec[2] = mask;
-	add(d, rec, (size_t)((u8 *)w - (u8 *)rec));
+	d->used += (size_t)((u8 *)w - (u8 *)rec);
 	for (unsigned i = 0; naccess && i < s->naccess; i++)
 		if (counts(&s->access[i]))
 			add_access(d, &s->access[i]);

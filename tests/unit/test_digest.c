@@ -101,7 +101,7 @@ static void leaves(void **state)
 {
 	struct kt_step *s = new_step();
 	u8 leaf[KT_LEAF_BYTES], tail[KT_LEAF_BYTES], all[3][KT_LEAF_BYTES], got[KT_LEAF_BYTES], init[KT_LEAF_BYTES] = { 1 };
-	static u8 big[100000];
+	static u8 big[100003];
 	unsigned n = 0;
 	struct kt_digest *d = kt_digest_create(&kt_arch_x86_64, 65530), *from = kt_digest_create(&kt_arch_x86_64, 65536);
 	s->access[0] = (struct kt_access){ .pa = 8, .size = sizeof(big), .flags = KT_ACCESS_WRITE, .data = big };
