@@ -78,6 +78,7 @@ int kt_model_begin(struct kt_model *m, const u64 *regs, const struct kt_insn *co
 	m->last_target = 0;
 	m->x_va = m->x_pa = m->x_elem = 0;
 	m->bad = false;
+	m->budget = KT_MAP_BUDGET;
 	m->arena_used = 0;
 	return 0;
 }
@@ -132,8 +133,9 @@ bool kt_map_get_bytes(struct kt_model *m, u64 pa, u8 *to, u32 n)
 	while (n) {
 		u32 part = KT_MIN(n, 8 - (u32)(pa & 7));
 		u64 v;
-		if (!kt_map_get(m, pa, part, &v))
+		if (!m->budget || !kt_map_get(m, pa, part, &v))
 			return false;
+		m->budget--;
 		memcpy(to, &v, part);
 		pa += part;
 		to += part;

@@ -13,7 +13,7 @@ enum {
 	KT_REGION_BITS = 6, /* of 1 GiB: the last distance between linear and physical pages */
 	KT_LAST_BITS = 11,
 	KT_PAGES_MAX = 288, /* pages of one step's planned accesses */
-	KT_MAP_BUDGET = 1 << 17, /* granules that one step may change in the map */
+	KT_MAP_BUDGET = 1 << 22, /* granules that long data, copies and fills of a frame may look at and change */
 	KT_STEP_DATA = (1 << 20) + 65536 /* bytes of access data in one step */
 };
 
@@ -141,10 +141,10 @@ static inline void kt_map_put(struct kt_model *m, u64 pa, unsigned size, u64 val
 		kt_map_put(m, pa + first, size - first, value >> 8 * first);
 }
 
-/* Longer ranges, within the step's budget: data of n bytes, or elem bytes repeated. */
+/* Longer ranges, within the frame's budget (so that no frame can cost more than it could ever be worth): data of n bytes, or elem bytes repeated. */
 void kt_map_put_bytes(struct kt_model *m, u64 pa, const u8 *data, u32 n);
 void kt_map_fill(struct kt_model *m, u64 pa, const u8 *data, u32 elem, u32 n);
-/* True if all n bytes at pa are known; to gets them (or is partly written). */
+/* True if all n bytes at pa are known and the budget allows to look; to gets them (or is partly written). */
 bool kt_map_get_bytes(struct kt_model *m, u64 pa, u8 *to, u32 n);
 
 static inline struct kt_last *kt_last_at(struct kt_model *m, u32 local, u32 what)

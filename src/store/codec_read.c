@@ -59,7 +59,6 @@ static __attribute__((noinline)) void read_rest(struct kt_model *m, struct kt_st
 	bool evaluated = false;
 
 	w->nshape = 0;
-	m->budget = KT_MAP_BUDGET;
 	m->arena_used = 0;
 	if (kt_unlikely(!plain))
 		h->flags = (u8)(odd = kt_ac_tree(&m->regs_ac, false, m->odd[h->flags], 6, 0));

@@ -131,7 +131,6 @@ int kt_step_write(struct kt_model *m, struct kt_step *s, u32 sym, u64 next_pc, s
 	}
 	if (kt_unlikely((s->naccess || s->ncold || s->nevent) && !well_formed(m, s)))
 		return kt_fail(err, KT_E_ARG, "a step at %#llx that the format cannot hold", (unsigned long long)s->pc);
-	m->budget = KT_MAP_BUDGET;
 	m->arena_used = 0;
 	unsigned odd = expect(m, &w, s, &extra);
 	for (unsigned i = 0; i < w.nshape; i++)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "arch/arm64/arm64_regs.h"
 #include "codec_gen.h"
 
 
@@ -198,6 +199,61 @@ static void deterministic(void **state)
 	rig_destroy(r);
 }
 
+static const struct kt_insn *arm64_insn(void *ctx, u32 id)
+{
+	const struct kt_insn *i = ctx;
+	return id && id <= 3 ? &i[id - 1] : NULL;
+}
+
+/* The codec knows descriptors and register files, no architecture: 34 hot registers, nothing predicted. */
+static void another_architecture(void **state)
+{
+	struct kt_encoder *e = kt_encoder_create(&kt_arch_arm64);
+	struct kt_decoder *d = kt_decoder_create(&kt_arch_arm64);
+	struct kt_insn insn[3] = { { .pc = 0x40000000, .len = 4, .id = 1, .desc = { .op = KT_OP_NOP, .len = 4 } },
+		                   { .pc = 0x40000004, .len = 4, .id = 2, .desc = { .op = KT_OP_LITERAL, .len = 4 } },
+		                   { .pc = 0x40000008, .len = 4, .id = 3, .desc = { .op = 250, .len = 4 } } };
+	struct kt_dict_view dict = { arm64_insn, insn };
+	u32 local[3] = { 1, 2, 3 }, id;
+	struct kt_raw_chunk c;
+	struct kt_chunk_limits limits = { .steps = 3000 };
+	struct rig *r = calloc(1, sizeof(*r));
+	u64 regs[KT_REGS_MAX] = { 0 }, bytes[KT_STREAMS] = { 0 };
+	static u8 data[8];
+	struct gen *g = &r->g;
+	g->seed = 99;
+	assert_true(kt_raw_chunk_init(&c, &kt_arch_arm64, &limits));
+	kt_raw_chunk_begin(&c, 0, regs);
+	for (u32 i = 0; !kt_raw_chunk_full(&c); i++) {
+		g->s = (struct kt_step){ .pc = insn[i % 3].pc, .insn = &insn[i % 3], .hot = regs, .nhot = kt_arch_arm64.nhot };
+		if (i % 3 == 1) {
+			regs[gen_below(g, kt_arch_arm64.nhot)] = gen_random(g);
+			gen_access(g, 0xffff000012345678, 0x45678, 8, KT_SPACE_RAM, 0);
+			g->used = 0;
+		}
+		if (i % 3 == 2 && gen_one_in(g, 10)) {
+			regs[kt_arch_arm64.nregs - 1] = i;
+			g->s.cold[g->s.ncold++] = (struct kt_regset){ .reg = (u16)(kt_arch_arm64.nregs - 1), .value = i };
+			g->s.access[g->s.naccess++] = (struct kt_access){ .pa = 0x1234, .size = 8, .space = KT_SPACE_MSR, .data = data };
+		}
+		regs[kt_arch_arm64.pc] = insn[(i + 1) % 3].pc;
+		assert_true(kt_raw_chunk_add(&c, &g->s, regs));
+	}
+	assert_int_equal(kt_encode_frame(e, &c, 0, c.count, local, 3, &dict, &r->frame, bytes, NULL), 0);
+	assert_int_equal(kt_decoder_begin(d, r->frame.data, r->frame.len, 0, c.count, c.frame_regs, local, 3, &dict, NULL), 0);
+	for (u32 i = 0; i < c.count; i++) {
+		const struct kt_step *s;
+		kt_raw_chunk_get(&c, i, &r->raw, &id);
+		assert_int_equal(kt_decoder_next(d, &s, NULL), 0);
+		same_step(&r->raw, s, &insn[id - 1]);
+	}
+	kt_raw_chunk_deinit(&c);
+	kt_buf_free(&r->frame);
+	free(r);
+	kt_encoder_destroy(e);
+	kt_decoder_destroy(d);
+}
+
 /* A frame written with initial memory is refused without it. */
 static void initial_memory_missing(void **state)
 {
@@ -324,7 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip_small), cmocka_unit_test(round_trip_odd), cmocka_unit_test(round_trip_whole_chunks),
-		cmocka_unit_test(deterministic), cmocka_unit_test(initial_memory_missing),   cmocka_unit_test(damaged),        cmocka_unit_test(keyframes),
+		cmocka_unit_test(deterministic), cmocka_unit_test(initial_memory_missing), cmocka_unit_test(another_architecture),   cmocka_unit_test(damaged),        cmocka_unit_test(keyframes),
 		cmocka_unit_test(chunk_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
