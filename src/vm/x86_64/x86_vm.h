@@ -109,6 +109,7 @@ struct vm {
 	bool watchdog_set;
 	int watchdog_tid;
 	unsigned kicks_here; /* watchdog kicks during this step */
+	long kicked_s;       /* when the first of them came, CLOCK_MONOTONIC */
 
 	/* the step under way */
 	struct x86_code *code; /* the cache, 1 << X86_CODE_BITS */
