@@ -6,6 +6,8 @@
 #include "store/codec_frame.h"
 #include "store/codec_step.h"
 
+enum { AHEAD = 4 };
+
 struct kt_decoder {
 	const struct kt_arch *arch;
 	struct kt_control *control;
@@ -119,6 +121,16 @@ int kt_decoder_next(struct kt_decoder *d, const struct kt_step **step, struct kt
 	s->pc = d->next_pc;
 	s->insn = kt_likely(sym < d->nlocal) ? (struct kt_insn *)(uintptr_t)d->model->insn[sym] : NULL;
 	d->next_pc = kt_likely(d->at < d->count) ? pc_of(d, d->at) : d->end_pc;
+	if (kt_likely(i + AHEAD < d->count)) { /* control flow is known: what a step needs can be on its way */
+		u32 soon = d->sym[i + AHEAD];
+		if (kt_likely(soon < d->nlocal)) {
+			const char *p = (const char *)d->model->insn[soon];
+			__builtin_prefetch(p);
+			__builtin_prefetch(p + 64);
+			__builtin_prefetch(p + 128);
+		}
+		__builtin_prefetch(&d->model->habit[soon]);
+	}
 	kt_step_read(d->model, s, sym, d->next_pc);
 	if (kt_unlikely(d->model->bad || (!(d->at & 63) && cut_short(d->model)) || (d->at == d->count && cut_short(d->model)))) {
 		d->count = d->at = 0;
