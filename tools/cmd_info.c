@@ -24,7 +24,7 @@ __attribute__((format(printf, 2, 3))) static void row(const char *name, const ch
 	va_list ap;
 	printf("%-14s", name);
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	print_plain(stdout, fmt, ap);
 	va_end(ap);
 	putchar('\n');
 }
@@ -126,9 +126,12 @@ static int console_piece(void *ctx, uint64_t step, const char *text, size_t n)
 		printf("--- %s\n", *name);
 		*name = NULL;
 	}
-	for (size_t k = 0; k < n; k++)
-		if (text[k] != '\r')
-			putchar(text[k]);
+	bool terminal = isatty(STDOUT_FILENO); /* which a guest must not command */
+	for (size_t k = 0; k < n; k++) {
+		unsigned char c = (unsigned char)text[k];
+		if (c != '\r')
+			putchar(terminal && c != '\n' && c != '\t' && (c < 0x20 || c > 0x7e) ? '.' : c);
+	}
 	return ferror(stdout);
 }
 

@@ -155,8 +155,8 @@ static void keep_command(struct record_args *a, int argc, char **argv)
 {
 	size_t n = (size_t)snprintf(a->command, sizeof a->command, "ktrace");
 	for (int i = 0; i < argc && n < sizeof a->command; i++) {
-		bool quote = strpbrk(argv[i], " \t\"'$\\") != NULL;
-		n += (size_t)snprintf(a->command + n, sizeof a->command - n, quote ? " '%s'" : " %s", argv[i]);
+		char word[sizeof a->command];
+		n += (size_t)snprintf(a->command + n, sizeof a->command - n, " %s", shell_word(argv[i], word, sizeof word));
 	}
 	a->o.command = a->command;
 }
@@ -199,7 +199,8 @@ static void summary_text(const struct record_args *a, const struct kt_record_res
 	printf("%s: %s", a->o.output, kt_human_bytes(r->bytes, b));
 	printf(", %s of it the initial memory; %.3f bytes a step\n", kt_human_bytes(r->bytes_static, n), per);
 	printf("digest %s\n", r->digest);
-	const char *in = strcmp(a->o.output, "ktrace.db") ? a->o.output : NULL;
+	char word[4200];
+	const char *in = strcmp(a->o.output, "ktrace.db") ? shell_word(a->o.output, word, sizeof word) : NULL;
 	printf("\nnext:  ktrace info%s%s\n       ktrace dump%s%s --limit 20\n", in ? " -i " : "", in ? in : "", in ? " -i " : "", in ? in : "");
 	if (r->gaps)
 		printf("       ktrace dump%s%s --kind gap\n", in ? " -i " : "", in ? in : "");
@@ -233,7 +234,8 @@ static int record(struct record_args *a)
 	struct kt_record_result res;
 	struct kt_err err = { 0 };
 	struct progress p;
-	bool terminal = isatty(STDERR_FILENO) && !a->quiet;
+	const char *term = getenv("TERM");
+	bool terminal = isatty(STDERR_FILENO) && !a->quiet && term && strcmp(term, "dumb");
 	struct sigaction sa = { .sa_handler = on_signal };
 
 	progress_init(&p, stderr, terminal || (a->console && !a->quiet), a->o.steps);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The ktrace program: one subcommand, one file, one row in this table. */
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -21,25 +23,6 @@ const struct command *commands(unsigned *n)
 {
 	*n = sizeof table / sizeof *table;
 	return table;
-}
-
-int cmd_help(int argc, char **argv)
-{
-	if (argc > 1)
-		for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
-			if (!strcmp(argv[1], table[i].name) && table[i].run != cmd_help)
-				return table[i].run(2, (char *[]){ argv[1], "--help", NULL });
-	puts("ktrace: a flight recorder and time machine for virtual machines\n\n"
-	     "usage: ktrace COMMAND [options]\n");
-	for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
-		printf("  %-10s %s\n", table[i].name, table[i].summary);
-	puts("\n'ktrace COMMAND --help' tells a command's options. Begin with:\n\n"
-	     "  ktrace doctor\n"
-	     "  ktrace record --vm /usr/share/seabios/bios.bin --steps 1e6\n"
-	     "  ktrace info\n"
-	     "  ktrace dump --limit 20\n\n"
-	     "Exit codes: 0 done, 1 failed, 2 usage, 3 done but the trace has gaps or a difference was found, 4 no match.");
-	return finish_output(EXIT_DONE);
 }
 
 /* How many single-letter edits lie between two short words: for "did you mean". */
@@ -83,8 +66,39 @@ static int unknown(const char *name)
 	return EXIT_USAGE;
 }
 
+int cmd_help(int argc, char **argv)
+{
+	if (argc > 1)
+		for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
+			if (!strcmp(argv[1], table[i].name) && table[i].run != cmd_help)
+				return table[i].run(2, (char *[]){ argv[1], "--help", NULL });
+	if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help"))
+		return unknown(argv[1]);
+	puts("ktrace: a flight recorder and time machine for virtual machines\n\n"
+	     "usage: ktrace COMMAND [options]\n");
+	for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
+		printf("  %-10s %s\n", table[i].name, table[i].summary);
+	puts("\n'ktrace COMMAND --help' tells a command's options. Begin with:\n\n"
+	     "  ktrace doctor\n"
+	     "  ktrace record --vm /usr/share/seabios/bios.bin --steps 1e6\n"
+	     "  ktrace info\n"
+	     "  ktrace dump --limit 20\n\n"
+	     "Exit codes: 0 done, 1 failed, 2 usage, 3 done but the trace has gaps or a difference was found, 4 no match.");
+	return finish_output(EXIT_DONE);
+}
+
+/* A closed standard stream must not be taken by the next file that is opened: what is meant for people would be written
+ * into it. Each is opened the way in which its use fails. */
+static void keep_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			return;
+}
+
 int main(int argc, char **argv)
 {
+	keep_standard_streams();
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to report, not a death */
 	if (argc < 2) {
 		cmd_help(1, argv);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "progress.h"
 
+#include <sys/ioctl.h>
+
 #include "base/num.h"
+
+enum { WIDTH = 80, TAB = 8 };
 
 void progress_init(struct progress *p, FILE *out, bool show, uint64_t total)
 {
-	*p = (struct progress){ .out = show ? out : NULL, .total = total, .column0 = true };
+	*p = (struct progress){ .out = show ? out : NULL, .total = total };
 }
 
 static void eta(char *text, size_t n, double seconds)
@@ -17,9 +21,15 @@ static void eta(char *text, size_t n, double seconds)
 		snprintf(text, n, "%u:%02u", s / 60, s % 60);
 }
 
+static unsigned terminal_width(FILE *f)
+{
+	struct winsize w;
+	return !ioctl(fileno(f), TIOCGWINSZ, &w) && w.ws_col ? w.ws_col : WIDTH;
+}
+
 void progress_draw(struct progress *p, uint64_t steps, double seconds, uint64_t pc)
 {
-	char done[32], all[32], left[16] = "", bar[40] = "";
+	char done[32], all[32], left[16] = "", bar[48] = "", line[200];
 
 	if (!p->out)
 		return;
@@ -33,21 +43,24 @@ void progress_draw(struct progress *p, uint64_t steps, double seconds, uint64_t 
 		eta(left, sizeof left, p->rate ? (double)(p->total - steps) / p->rate : 0);
 		snprintf(bar, sizeof bar, " of %s (%.0f%%)", kt_group_digits(p->total, all), 100.0 * (double)steps / (double)p->total);
 	}
-	if (!p->column0 && !p->drawn)
+	if (p->column && !p->drawn)
 		fputc('\n', p->out);
-	fprintf(p->out, "\r\033[K%s steps%s  %.0fk/s  pc %llx%s%s  Ctrl-C ends", kt_group_digits(steps, done), bar, p->rate / 1e3,
-	        (unsigned long long)pc, *left ? "  ETA " : "", left);
+	snprintf(line, sizeof line, "%s steps%s  %.0fk/s  pc %llx%s%s  Ctrl-C ends", kt_group_digits(steps, done), bar, p->rate / 1e3,
+	         (unsigned long long)pc, *left ? "  ETA " : "", left);
+	p->width = terminal_width(p->out);
+	fprintf(p->out, "\r\033[K%.*s", (int)p->width - 1, line); /* a line that wraps could not be taken away */
 	fflush(p->out);
 	p->drawn = true;
 }
 
-void progress_clear(struct progress *p)
+/* Takes the line away and goes back to the end of the console's unfinished line, which stands above. */
+static void clear(struct progress *p)
 {
 	if (!p->drawn)
 		return;
 	fputs("\r\033[K", p->out);
-	if (!p->column0)
-		fputs("\033[A\033[999C", p->out); /* back to the unfinished console line's end */
+	if (p->column % p->width)
+		fprintf(p->out, "\033[A\033[%uG", p->column % p->width + 1);
 	p->drawn = false;
 }
 
@@ -55,28 +68,24 @@ void progress_console(struct progress *p, uint8_t byte)
 {
 	if (!p->out || byte == '\r')
 		return;
-	if (p->drawn && !p->column0) { /* go on with a new line rather than guess the column */
-		fputs("\r\033[K", p->out);
-		p->drawn = false;
-	} else {
-		progress_clear(p);
-	}
+	clear(p);
+	if (byte == '\n')
+		p->column = 0;
+	else
+		p->column += byte == '\t' ? TAB - p->column % TAB : 1;
 	if (byte == '\n' || byte == '\t' || (byte >= 0x20 && byte < 0x7f))
 		fputc(byte, p->out);
 	else
 		fputc('.', p->out); /* escape sequences of a guest stay out of the user's terminal */
-	p->column0 = byte == '\n';
 }
 
 void progress_done(struct progress *p)
 {
 	if (!p->out)
 		return;
-	if (p->drawn)
-		fputs("\r\033[K", p->out);
-	else if (!p->column0)
+	clear(p);
+	if (p->column)
 		fputc('\n', p->out);
-	p->drawn = false;
-	p->column0 = true;
+	p->column = 0;
 	fflush(p->out);
 }

@@ -8,18 +8,17 @@
 #include <stdio.h>
 
 struct progress {
-	FILE *out;      /* the terminal; NULL: nothing is shown */
-	uint64_t total; /* 0: not known */
-	bool drawn;     /* the line is on the screen now */
-	bool column0;   /* the console text ended with a newline */
+	FILE *out;       /* the terminal; NULL: nothing is shown */
+	uint64_t total;  /* 0: not known */
+	bool drawn;      /* the line is on the screen now */
+	unsigned column; /* where the console's unfinished line is, counted over the terminal's width; 0: it has ended */
+	unsigned width;  /* of the terminal when the line was drawn */
 	double last_s, rate;
 	uint64_t last_steps;
 };
 
 void progress_init(struct progress *p, FILE *out, bool show, uint64_t total);
 void progress_draw(struct progress *p, uint64_t steps, double seconds, uint64_t pc);
-/* Takes the line away, so that other text can be printed. */
-void progress_clear(struct progress *p);
 /* One byte of the guest's console, made harmless for the terminal. */
 void progress_console(struct progress *p, uint8_t byte);
 void progress_done(struct progress *p);

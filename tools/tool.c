@@ -9,13 +9,52 @@
 
 #include "base/num.h"
 
+/* Bytes of the UTF-8 character at s, of which n are there; 0: it is none, or a control character. */
+static unsigned character(const char *s, size_t n, uint32_t *code)
+{
+	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char c = (unsigned char)*s;
+	unsigned len = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+	if (!len || len > n)
+		return 0;
+	*code = len == 1 ? c : c & (0x7fu >> len);
+	for (unsigned i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		*code = *code << 6 | (s[i] & 0x3f);
+	}
+	if (*code < least[len] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) || *code < 0x20 || (*code >= 0x7f && *code < 0xa0))
+		return 0;
+	return len;
+}
+
+void print_plain(FILE *f, const char *fmt, va_list ap)
+{
+	char *text = NULL;
+	uint32_t code;
+	int n = vasprintf(&text, fmt, ap);
+
+	if (n < 0)
+		return;
+	for (int i = 0; i < n;) {
+		unsigned len = character(text + i, (size_t)(n - i), &code);
+		if (len)
+			fwrite(text + i, 1, len, f);
+		else
+			fputc('?', f);
+		i += len ? (int)len : 1;
+	}
+	free(text);
+}
+
 int fail(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("ktrace: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	fputs("ktrace: ", stderr);
+	print_plain(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
 	return EXIT_FAILED;
@@ -136,9 +175,12 @@ bool colour(FILE *f)
 
 void json_string(FILE *f, const char *s, size_t n)
 {
+	uint32_t code;
+
 	fputc('"', f);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n;) {
 		unsigned char c = (unsigned char)s[i];
+		unsigned len = character(s + i, n - i, &code);
 		if (c == '"' || c == '\\')
 			fprintf(f, "\\%c", c);
 		else if (c == '\n')
@@ -147,12 +189,36 @@ void json_string(FILE *f, const char *s, size_t n)
 			fputs("\\r", f);
 		else if (c == '\t')
 			fputs("\\t", f);
-		else if (c < 0x20 || c > 0x7e)
-			fprintf(f, "\\u%04x", c);
-		else
+		else if (len == 1)
 			fputc(c, f);
+		else if (!len || code < 0x10000) /* bytes that are no UTF-8: as in Latin-1, for want of better */
+			fprintf(f, "\\u%04x", len ? code : c);
+		else
+			fprintf(f, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10), 0xdc00 + (code & 0x3ff));
+		i += len ? len : 1;
 	}
 	fputc('"', f);
+}
+
+const char *shell_word(const char *s, char *buf, size_t n)
+{
+	size_t o = 0;
+
+	if (*s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@^_") ])
+		return s;
+	for (const char *p = s; *p && o + 8 < n; p++) {
+		if (p == s)
+			buf[o++] = '\'';
+		if (*p == '\'')
+			o += (size_t)snprintf(buf + o, n - o, "'\\''");
+		else
+			buf[o++] = *p;
+	}
+	if (!*s)
+		buf[o++] = '\'';
+	buf[o++] = '\'';
+	buf[o] = 0;
+	return buf;
 }
 
 int finish_output(int code)

@@ -3,6 +3,7 @@
 #ifndef TOOL_H
 #define TOOL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,6 +47,12 @@ bool format_option(const char *cmd, const char *text, enum format *out);
 
 /* True if colour may be used on this stream: a terminal, TERM is not dumb, NO_COLOR unset. */
 bool colour(FILE *f);
+
+/* Prints for people what may come from a trace file or a guest: control characters and what is no UTF-8 become '?'. */
+void print_plain(FILE *f, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+/* `s` as one word of a shell's command line: itself, or quoted in buf (n bytes, at least 16; what does not fit is cut). */
+const char *shell_word(const char *s, char *buf, size_t n);
 
 /* A JSON string with its quotes; anything that is not plain ASCII is escaped. */
 void json_string(FILE *f, const char *s, size_t n);
