@@ -10,7 +10,7 @@ B       := build$(if $(ASAN),-asan)
 Q       := $(if $(V),,@)
 SAY     := $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@echo)
 
-CFLAGS  ?= -O2 -g
+CFLAGS  ?= $(if $(ASAN),-O1,-O2) -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-unused-parameter -Wvla
 KTFLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -Isrc -I$(B) -fno-strict-aliasing -pthread $(WARN) $(if $(WERROR),-Werror)
 ifdef ASAN
