@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 {
 	keep_standard_streams();
 	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error to report, not a death */
+	signal(SIGXFSZ, SIG_IGN); /* and so is a limit on file sizes (ulimit -f) */
 	if (argc < 2) {
 		cmd_help(1, argv);
 		return EXIT_USAGE;
