@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -56,6 +57,13 @@ static void page_touch(void *ctx, u64 gpa, const u8 *host)
 {
 	struct recording *r = ctx;
 	kt_writer_page(r->w, gpa, host);
+}
+
+/* Two names of one file? The memory would take the trace's place. */
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+	return !strcmp(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
 }
 
 static int make_vm(struct recording *r, struct kt_err *err)
@@ -204,6 +212,8 @@ static int save_memory(struct recording *r, struct kt_err *err)
 {
 	unsigned n;
 	const struct vm_ram *ram = vm_ram(r->vm, &n);
+	if (same_file(r->o->save_memory, r->o->output))
+		return kt_fail(err, KT_E_ARG, "%s: guest memory cannot go to the trace file; name another", r->o->save_memory);
 	FILE *f = fopen(r->o->save_memory, "wb");
 
 	if (!f)
