@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { CHUNK = 60, STEPS = 70 * CHUNK + 13 };
+enum { CHUNK = 20, STEPS = 66 * CHUNK + 13 }; /* a segment, and a tail */
 
 static char dir[64], good[96], bad[96];
 static u8 *file;
@@ -212,7 +212,7 @@ static void walk(struct kt_trace *t, u64 from)
 		return;
 	rc = kt_cursor_seek(c, from, &err);
 	right(rc, &err);
-	for (unsigned n = 0; n < 6000 && !rc; n++) {
+	for (unsigned n = 0; n < 2000 && !rc; n++) {
 		rc = kt_cursor_next(c, &s, &err);
 		right(rc, &err);
 		if (!rc) {
@@ -232,7 +232,7 @@ static void read_all(void)
 	struct kt_err err = { 0 };
 	struct kt_trace *t;
 	const char *notice;
-	static u8 mem[SYNTH_LOW];
+	static u8 mem[16 * 4096];
 	unsigned sum = 0;
 	u64 seq, uses;
 	int rc = kt_trace_open(bad, &t, &notice, &err);
@@ -245,7 +245,7 @@ static void read_all(void)
 	walk(t, i->first);
 	walk(t, i->first + i->steps / 3);
 	for (unsigned k = 0; k < 5; k++) {
-		right(kt_trace_memory(t, i->first + i->steps * k / 4, k & 1 ? SYNTH_HIGH_AT : 0, mem, k & 1 ? SYNTH_HIGH : SYNTH_LOW, &err), &err);
+		right(kt_trace_memory(t, i->first + i->steps * k / 4, k & 1 ? SYNTH_HIGH_AT : k * 0x8000, mem, sizeof mem, &err), &err);
 		right(kt_reader_find(r, (enum kt_index)(k & 1), k * 3 + 1, i->chunks / 2, k & 2 ? 1 : -1, &seq, &err), &err);
 		right(kt_reader_uses(r, k * 20, &uses, &err), &err);
 	}
