@@ -8,16 +8,12 @@ start:
 pass:
 	xor %edx, %edx
 ports:
-	cmp $0xf4, %dx                 // debug exit
-	je next
-	cmp $0x64, %dx                 // 8042 command (fe resets)
-	je next
-	cmp $0x92, %dx                 // fast reset
-	je next
-	cmp $0xcf6, %dx                // 0xcf9 and what reaches it
-	jb try
-	cmp $0xcf9, %dx
+	// what reaches 0xf4 (debug exit), 0x64 (8042: fe resets), 0x92 (fast reset) and 0xcf9 with up to four bytes
+	.irp end, 0xf4, 0x64, 0x92, 0xcf9
+	lea -(\end - 3)(%edx), %eax
+	cmp $3, %eax
 	jbe next
+	.endr
 try:
 	mov %edx, %eax
 	xor %ebp, %eax
