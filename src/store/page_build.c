@@ -19,7 +19,7 @@ struct kt_pages *kt_pages_create(const struct kt_pages_ram *ram, unsigned n)
 	struct kt_pages *p = n <= KT_RAM_MAX ? calloc(1, sizeof *p) : NULL;
 
 	for (unsigned i = 0; p && i < n; i++) {
-		if ((ram[i].gpa | ram[i].size) % KT_PAGE || ram[i].gpa < end || ram[i].size > (1ull << 46) || ram[i].gpa > (1ull << 52) - ram[i].size)
+		if ((ram[i].gpa | ram[i].size) % KT_PAGE || ram[i].gpa < end || ram[i].size > KT_RAM_TOTAL || ram[i].gpa > (1ull << 52) - ram[i].size)
 			goto bad;
 		end = ram[i].gpa + ram[i].size;
 		u64 pages = ram[i].size >> KT_PAGE_SHIFT;

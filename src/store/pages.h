@@ -9,6 +9,9 @@
 #include "store/chunk.h"
 
 enum { KT_PAGE = 4096, KT_PAGE_SHIFT = 12, KT_PAGE_DEPTH = 16, KT_PAGE_DELTA_MAX = 3072, KT_PAGE_GROUP = 65536 };
+/* All RAM ranges of a trace together: a bound on what checking a hostile file costs. */
+#define KT_RAM_TOTAL (1ull << 38)
+
 enum { KT_EXTENT = 65536, KT_EXTENT_SHIFT = 16, KT_RAM_MAX = 8 };
 
 enum kt_page_kind { /* stands in trace files */

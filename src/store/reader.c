@@ -139,16 +139,17 @@ static int get_ram(struct kt_reader *r, struct kt_err *err)
 {
 	struct kt_reader_head *h = &r->head;
 	sqlite3_stmt *st = NULL;
-	u64 end = 0;
+	u64 end = 0, total = 0;
 	int rc = kt_db_prepare(&r->db, "SELECT gpa, size FROM ram ORDER BY gpa", &st, err);
 
 	while (!rc && (rc = kt_db_step(&r->db, st, "reading RAM ranges", err)) == 1) {
 		u64 gpa = (u64)sqlite3_column_int64(st, 0), size = (u64)sqlite3_column_int64(st, 1);
 		rc = 0;
-		if (h->nram == KT_RAM_MAX || (gpa | size) % KT_PAGE || gpa < end || size > 1ull << 46 || gpa > (1ull << 52) - size)
+		if (h->nram == KT_RAM_MAX || (gpa | size) % KT_PAGE || gpa < end || size > KT_RAM_TOTAL - total || gpa > (1ull << 52) - size)
 			rc = kt_fail(err, KT_E_CORRUPT, "%s: table ram contradicts itself", r->db.path);
 		else
 			h->ram[h->nram++] = (struct kt_pages_ram){ gpa, size };
+		total += size;
 		end = gpa + size;
 	}
 	sqlite3_finalize(st);

@@ -114,15 +114,18 @@ int kt_reader_verify_init(struct kt_reader *r, struct kt_err *err)
 {
 	const struct kt_reader_head *h = &r->head;
 	struct kt_init_hash *init = kt_init_hash_create(h->arch, h->mem_bytes, h->step_ns, h->rtc, h->regs);
-	u8 page[KT_PAGE], hash[KT_LEAF_BYTES];
+	static const u8 zero[KT_PAGE];
+	u64 zero_hash = kt_hash64(zero, sizeof zero);
+	u8 hash[KT_LEAF_BYTES];
 	int rc = init ? 0 : kt_fail(err, KT_E_NOMEM, "no memory");
 
 	for (unsigned i = 0; !rc && i < h->nram; i++) {
 		kt_init_hash_range(init, h->ram[i].gpa, h->ram[i].size);
 		for (u64 at = 0; !rc && at < h->ram[i].size; at += KT_PAGE) {
-			rc = kt_reader_initial_page(r, (h->ram[i].gpa + at) >> KT_PAGE_SHIFT, page, err);
+			const u8 *page;
+			rc = kt_extents_page(r->extents, (h->ram[i].gpa + at) >> KT_PAGE_SHIFT, &page, err);
 			if (!rc)
-				kt_init_hash_page(init, kt_hash64(page, KT_PAGE));
+				kt_init_hash_page(init, kt_page_is_zero(page) ? zero_hash : kt_hash64(page, KT_PAGE));
 		}
 	}
 	kt_init_hash_final(init, hash);

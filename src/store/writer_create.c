@@ -17,16 +17,17 @@ enum { RESERVE = 8 << 20, ENDING_ROOM = 640, RPAGES = 1 << 13, RPAGE_SLOTS = 1 <
 
 static int check_head(const struct kt_writer_head *h, struct kt_err *err)
 {
-	u64 end = 0;
+	u64 end = 0, total = 0;
 
 	if (!h->arch || !h->regs || h->nram > KT_RAM_MAX)
 		return kt_fail(err, KT_E_ARG, "a trace needs an architecture, registers and at most %d RAM ranges", KT_RAM_MAX);
 	for (unsigned i = 0; i < h->nram; i++) {
 		u64 gpa = h->ram[i].gpa, size = h->ram[i].size;
-		if ((gpa | size) % KT_PAGE || gpa < end || size > (1ull << 46) || gpa > (1ull << 52) - size || !h->ram[i].host)
-			return kt_fail(err, KT_E_ARG, "RAM range %u (0x%llx, %llu bytes) is not in whole pages, ascending and below 2^52", i,
+		if ((gpa | size) % KT_PAGE || gpa < end || size > KT_RAM_TOTAL - total || gpa > (1ull << 52) - size || !h->ram[i].host)
+			return kt_fail(err, KT_E_ARG, "RAM range %u (0x%llx, %llu bytes) is not in whole pages, ascending, below 2^52 and with the others 256 GiB at most", i,
 			               (unsigned long long)gpa, (unsigned long long)size);
 		end = gpa + size;
+		total += size;
 	}
 	return 0;
 }

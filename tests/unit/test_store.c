@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "ktrace/trace.h"
+#include "store/db.h"
+#include "store/pages.h"
 #include "synth.h"
 
 static char dir[64], path[96];
@@ -273,6 +275,23 @@ static void no_ram_there(void **state)
 	kt_trace_close(t);
 }
 
+/* A file that claims more RAM than a trace can have is refused at once, before anybody walks through it. */
+static void too_much_ram(void **state)
+{
+	char cmd[200];
+	struct kt_trace *t;
+	struct kt_err err = { 0 };
+
+	record(14, 100, 0, NULL);
+	struct kt_db db;
+	ok(kt_db_open(path, KT_DB_READ_WRITE, &db, &err), &err);
+	snprintf(cmd, sizeof cmd, "UPDATE ram SET size = %lld WHERE gpa = %d", (long long)KT_RAM_TOTAL, SYNTH_HIGH_AT);
+	ok(kt_db_exec(&db, cmd, "", &err), &err);
+	kt_db_close(&db);
+	assert_int_equal(kt_trace_open(path, &t, NULL, &err), -KT_E_CORRUPT);
+	assert_non_null(strstr(err.text, "table ram"));
+}
+
 /* Exactly one file is left. */
 static void one_file(void **state)
 {
@@ -413,6 +432,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(seeks, setup, teardown),
 		cmocka_unit_test_setup_teardown(empty_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_ram_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_much_ram, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(refusals, setup, teardown),
