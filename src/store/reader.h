@@ -69,7 +69,7 @@ struct kt_chunk {
 	bool has_page_blob;
 	unsigned refs;
 };
-/* Chunk number seq. The dictionary entries it needs are loaded with it. */
+/* Chunk number seq. The dictionary entries it needs are loaded with it. On an error nothing is owed: *out is as before, or NULL. */
 int kt_reader_chunk(struct kt_reader *r, u64 seq, struct kt_chunk **out, struct kt_err *err);
 void kt_chunk_put(struct kt_chunk *c); /* NULL is fine */
 /* The chunk that holds step n (first <= n < first + steps). */

@@ -256,8 +256,10 @@ int kt_reader_light_pages(struct kt_reader *r, u64 seq, struct kt_chunk **out, s
 		rc = (*out)->page_blob.failed ? kt_fail(err, KT_E_NOMEM, "no memory for page versions") : 0;
 	}
 	sqlite3_reset(r->st_pages);
-	if (rc)
+	if (rc) {
 		kt_chunk_put(*out);
+		*out = NULL;
+	}
 	return rc;
 }
 
@@ -281,6 +283,7 @@ int kt_reader_chunk_at(struct kt_reader *r, u64 n, struct kt_chunk **out, struct
 		return rc == -KT_E_RANGE ? kt_fail(err, KT_E_CORRUPT, "table chunk: a row has a number of its own") : rc;
 	if (n - (*out)->first >= (*out)->count) {
 		kt_chunk_put(*out);
+		*out = NULL;
 		return kt_fail(err, KT_E_CORRUPT, "%s: no chunk holds step %llu", r->db.path, (unsigned long long)n);
 	}
 	return 0;
