@@ -4,11 +4,6 @@
 
 #include "arch/x86_64/x86_regs.h"
 
-static inline u64 cut(u64 v, unsigned size)
-{
-	return size >= 8 ? v : v & ((1ull << 8 * size) - 1);
-}
-
 /* How far the bit offset of a BT* moves the address: whole operands, the offset signed. */
 static u64 bit_offset(const struct kt_operand *o, u64 v)
 {
@@ -27,7 +22,7 @@ static inline u64 offset_of(const struct kt_arch *arch, const struct kt_desc *d,
 		a += (kt_unlikely(o->shift) ? regs[o->index] & 0xff : regs[o->index]) << o->scale;
 	if (kt_unlikely(o->bitreg != KT_REG_NONE))
 		a += bit_offset(o, regs[o->bitreg]);
-	return cut(a, o->addr_size);
+	return kt_cut(a, o->addr_size);
 }
 
 u64 kt_operand_offset(const struct kt_arch *arch, const struct kt_desc *d, const struct kt_operand *o, const u64 *regs)
@@ -49,7 +44,7 @@ static unsigned plan_all(const struct kt_desc *d, const u64 *regs, struct kt_pla
 
 	for (unsigned i = 0; i < 8; i++) {
 		u64 off = d->op == KT_OP_PUSHA ? sp - (u64)(i + 1) * d->width : sp + (u64)i * d->width;
-		u64 va = cut(off, o->addr_size) + seg;
+		u64 va = kt_cut(off, o->addr_size) + seg;
 		out[i] = (struct kt_planned){ .va = d->flags & KT_DESC_WRAP32 ? (u32)va : va, .size = d->width,
 			.space = KT_SPACE_RAM, .write = d->op == KT_OP_PUSHA, .op = 0 };
 	}
@@ -61,7 +56,7 @@ static bool rep_is_over(const struct kt_desc *d, const u64 *regs)
 {
 	for (unsigned i = 0; i < 2; i++)
 		if (d->opnd[i].kind == KT_OPND_MEM)
-			return !cut(regs[X86_rcx], d->opnd[i].addr_size);
+			return !kt_cut(regs[X86_rcx], d->opnd[i].addr_size);
 	return false;
 }
 

@@ -23,4 +23,10 @@ typedef __int128 s128;
 #define kt_likely(x) __builtin_expect(!!(x), 1)
 #define kt_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* The low `size` bytes of v; all of it from 8 up. */
+static inline u64 kt_cut(u64 v, unsigned size)
+{
+	return size >= 8 ? v : v & ((1ull << 8 * size) - 1);
+}
+
 #endif

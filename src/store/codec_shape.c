@@ -5,11 +5,6 @@
 
 enum { REP_MOST = 65536, REP_MOST_BYTES = 128 << 10 };
 
-static u64 cut(u64 v, unsigned bytes)
-{
-	return bytes >= 8 ? v : v & ((1ull << 8 * bytes) - 1);
-}
-
 static unsigned rep_addr_size(const struct kt_desc *d)
 {
 	for (unsigned i = 0; i < 2; i++)
@@ -20,14 +15,14 @@ static unsigned rep_addr_size(const struct kt_desc *d)
 
 u32 kt_rep_guess(const struct kt_model *m, const struct kt_desc *d)
 {
-	u64 n = cut(m->regs[X86_rcx], rep_addr_size(d)), most = REP_MOST_BYTES / (d->width ? d->width : 1);
+	u64 n = kt_cut(m->regs[X86_rcx], rep_addr_size(d)), most = REP_MOST_BYTES / (d->width ? d->width : 1);
 	most = KT_MIN(most, (u64)REP_MOST);
 	return (u32)KT_MIN(n, most);
 }
 
 u32 kt_rep_seen(const struct kt_model *m, const struct kt_desc *d, const u64 *after)
 {
-	u64 n = cut(m->regs[X86_rcx] - after[X86_rcx], rep_addr_size(d));
+	u64 n = kt_cut(m->regs[X86_rcx] - after[X86_rcx], rep_addr_size(d));
 	return n <= REP_MOST ? (u32)n : 0;
 }
 
@@ -36,7 +31,7 @@ static void step_register(u64 *r, u64 add, unsigned size)
 	if (size == 2)
 		*r = (*r & ~0xffffull) | ((*r + add) & 0xffff);
 	else
-		*r = cut(*r + add, size);
+		*r = kt_cut(*r + add, size);
 }
 
 void kt_rep_registers(struct kt_model *m, const struct kt_desc *d, u32 n)

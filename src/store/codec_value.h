@@ -33,11 +33,6 @@ static inline u32 kt_habit_index(const struct kt_model *m, enum kt_step_kind kin
 	return kt_likely(kind == KT_STEP_INSN) ? sym : m->nlocal + kind;
 }
 
-static inline u64 kt_cut(u64 v, unsigned size)
-{
-	return size >= 8 ? v : v & ((1ull << 8 * size) - 1);
-}
-
 static inline bool kt_evaluate_plain(struct kt_model *m, struct kt_work *w)
 {
 	for (unsigned i = 0; i < w->nshape; i++) /* a class that leaves one out must not leave it to chance */

@@ -36,7 +36,7 @@ static u64 shl(u64 a, unsigned n, unsigned w, unsigned *cf)
 {
 	u128 wide = (u128)a << n;
 	*cf = (unsigned)(wide >> 8 * w) & 1;
-	return x86_cut((u64)wide, w);
+	return kt_cut((u64)wide, w);
 }
 
 static u64 shr(u64 a, unsigned n, unsigned *cf)
@@ -49,7 +49,7 @@ static u64 sar(u64 a, unsigned n, unsigned w, unsigned *cf)
 {
 	s64 wide = (s64)x86_sign_extend(a, w);
 	*cf = (unsigned)(wide >> (n - 1)) & 1;
-	return x86_cut((u64)(wide >> n), w);
+	return kt_cut((u64)(wide >> n), w);
 }
 
 static u64 rotate_left(u64 a, unsigned n, unsigned bits)
@@ -65,7 +65,7 @@ static u64 rotate_ring(u64 a, unsigned n, unsigned w, unsigned *cf)
 	u128 ring = (u128)*cf << bits | a;
 	ring = ring << n | ring >> (bits + 1 - n);
 	*cf = (unsigned)(ring >> bits) & 1;
-	return x86_cut((u64)ring, w);
+	return kt_cut((u64)ring, w);
 }
 
 u64 x86_alu_shift(unsigned op, u64 a, u64 count, unsigned w, u64 *f)
@@ -82,11 +82,11 @@ u64 x86_alu_shift(unsigned op, u64 a, u64 count, unsigned w, u64 *f)
 	}
 	switch (op) {
 	case KT_OP_ROL:
-		r = x86_cut(rotate_left(a, n, bits), w);
+		r = kt_cut(rotate_left(a, n, bits), w);
 		cf = r & 1;
 		break;
 	case KT_OP_ROR:
-		r = x86_cut(rotate_left(a, bits - (n & (bits - 1)), bits), w);
+		r = kt_cut(rotate_left(a, bits - (n & (bits - 1)), bits), w);
 		cf = x86_top(r, w);
 		break;
 	default: /* through carry: no step at all leaves all as it is */
@@ -111,12 +111,12 @@ u64 x86_alu_shift2(unsigned op, u64 a, u64 b, u64 count, unsigned w, u64 *f)
 	if (op == KT_OP_SHLD) {
 		u128 wide = w == 2 ? (u128)a << 32 | b << 16 | a : (u128)a << bits | b;
 		unsigned low = w == 2 ? 32 : bits;
-		r = x86_cut((u64)(wide << n >> low), w);
+		r = kt_cut((u64)(wide << n >> low), w);
 		cf = (u64)(wide >> (low + bits - n)) & 1;
 		of = top2(a, w);
 	} else {
 		u128 wide = w == 2 ? (u128)a << 32 | b << 16 | a : (u128)b << bits | a;
-		r = x86_cut((u64)(wide >> n), w);
+		r = kt_cut((u64)(wide >> n), w);
 		cf = (u64)(wide >> (n - 1)) & 1;
 		of = x86_top(a, w) ^ (b & 1);
 	}
@@ -166,8 +166,8 @@ u64 x86_alu_mul(u64 a, u64 b, bool is_signed, unsigned w, u64 *hi, u64 *f)
 		wide = (u128)a * b;
 		over = wide >> 8 * w != 0;
 	}
-	u64 lo = x86_cut((u64)wide, w);
-	*hi = x86_cut((u64)(wide >> 8 * w), w);
+	u64 lo = kt_cut((u64)wide, w);
+	*hi = kt_cut((u64)(wide >> 8 * w), w);
 	*f = x86_flags_put(*f, X86_STATUS, (x86_szp(lo, w) & ~(u64)X86_ZF) | (over ? X86_CF | X86_OF : 0));
 	return lo;
 }
@@ -196,12 +196,12 @@ bool x86_alu_div(u64 hi, u64 lo, u64 by, bool is_signed, unsigned w, u64 *quotie
 	u128 mag = n;
 	if (neg_n)
 		mag = bits == 64 ? -n : -n & (((u128)1 << 2 * bits) - 1);
-	u64 div = neg_by ? x86_cut(0 - by, w) : by;
+	u64 div = neg_by ? kt_cut(0 - by, w) : by;
 	u128 q = mag >> 64 ? mag / div : (u64)mag / div;
 	u64 rem = (u64)(mag - q * div);
 	if (q > ((u128)1 << (bits - 1)) - (neg_n == neg_by))
 		return false;
-	*quotient = x86_cut(neg_n != neg_by ? 0 - (u64)q : (u64)q, w);
-	*remainder = x86_cut(neg_n ? 0 - rem : rem, w);
+	*quotient = kt_cut(neg_n != neg_by ? 0 - (u64)q : (u64)q, w);
+	*remainder = kt_cut(neg_n ? 0 - rem : rem, w);
 	return true;
 }

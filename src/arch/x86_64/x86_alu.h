@@ -8,10 +8,6 @@
 #include "arch/x86_64/x86_regs.h"
 #include "base/types.h"
 
-static inline u64 x86_cut(u64 v, unsigned w)
-{
-	return w >= 8 ? v : v & ((1ull << 8 * w) - 1);
-}
 static inline u64 x86_sign_extend(u64 v, unsigned w)
 {
 	unsigned s = 64 - 8 * w;
@@ -34,14 +30,14 @@ static inline u64 x86_flags_put(u64 f, u64 mask, u64 bits)
 
 static inline u64 x86_alu_add(u64 a, u64 b, unsigned carry, unsigned w, u64 *f)
 {
-	u64 r = x86_cut(a + b + carry, w), out = (a & b) | ((a | b) & ~r);
+	u64 r = kt_cut(a + b + carry, w), out = (a & b) | ((a | b) & ~r);
 	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | x86_top(out, w) | ((a ^ b ^ r) & X86_AF) |
 	                   (x86_top((a ^ r) & (b ^ r), w) ? X86_OF : 0));
 	return r;
 }
 static inline u64 x86_alu_sub(u64 a, u64 b, unsigned borrow, unsigned w, u64 *f)
 {
-	u64 r = x86_cut(a - b - borrow, w), out = (~a & b) | ((~a | b) & r);
+	u64 r = kt_cut(a - b - borrow, w), out = (~a & b) | ((~a | b) & r);
 	*f = x86_flags_put(*f, X86_STATUS, x86_szp(r, w) | x86_top(out, w) | ((a ^ b ^ r) & X86_AF) |
 	                   (x86_top((a ^ b) & (a ^ r), w) ? X86_OF : 0));
 	return r;

@@ -34,7 +34,7 @@ static inline void put(struct ev *e, unsigned i, u64 v)
 	if (o->kind == KT_OPND_REG)
 		reg_write(e->regs, o->reg, o->size, o->shift, v);
 	else
-		e->stores[0] = x86_cut(v, o->size);
+		e->stores[0] = kt_cut(v, o->size);
 }
 
 static inline void read_operands(struct ev *e)
@@ -47,9 +47,9 @@ static inline void read_operands(struct ev *e)
 		if (!(o->access & KT_READ))
 			continue;
 		if (o->kind == KT_OPND_REG)
-			e->v[i] = x86_cut(e->regs[o->reg] >> o->shift, o->size);
+			e->v[i] = kt_cut(e->regs[o->reg] >> o->shift, o->size);
 		else
-			e->v[i] = x86_cut(o->kind == KT_OPND_IMM ? o->imm : e->loads[nload++], o->size);
+			e->v[i] = kt_cut(o->kind == KT_OPND_IMM ? o->imm : e->loads[nload++], o->size);
 	}
 }
 
@@ -83,7 +83,7 @@ static bool holds(unsigned cond, u64 f)
 static void eval_alu(struct ev *e)
 {
 	unsigned w = e->d->width, carry = e->f & X86_CF;
-	u64 a = x86_cut(e->v[0], w), b = x86_cut(e->v[1], w), kept = e->f & X86_CF;
+	u64 a = kt_cut(e->v[0], w), b = kt_cut(e->v[1], w), kept = e->f & X86_CF;
 
 	switch (e->d->op) {
 	case KT_OP_ADD: put(e, 0, x86_alu_add(a, b, 0, w, &e->f)); break;
@@ -111,13 +111,13 @@ static void eval_alu(struct ev *e)
 static void eval_mul(struct ev *e)
 {
 	unsigned w = e->d->width;
-	u64 hi, lo, s = x86_cut(e->v[1], w);
+	u64 hi, lo, s = kt_cut(e->v[1], w);
 
 	if (e->d->op == KT_OP_IMUL) {
-		put(e, 0, x86_alu_mul(s, x86_cut(e->v[2], w), true, w, &hi, &e->f));
+		put(e, 0, x86_alu_mul(s, kt_cut(e->v[2], w), true, w, &hi, &e->f));
 		return;
 	}
-	lo = x86_alu_mul(x86_cut(e->regs[X86_rax], w), s, e->d->op == KT_OP_IMUL1, w, &hi, &e->f);
+	lo = x86_alu_mul(kt_cut(e->regs[X86_rax], w), s, e->d->op == KT_OP_IMUL1, w, &hi, &e->f);
 	if (w == 1) {
 		reg_write(e->regs, X86_rax, 2, 0, hi << 8 | lo);
 		return;
@@ -129,9 +129,9 @@ static void eval_mul(struct ev *e)
 static bool eval_div(struct ev *e)
 {
 	unsigned w = e->d->width;
-	u64 lo = x86_cut(e->regs[X86_rax], w), hi = x86_cut(w == 1 ? e->regs[X86_rax] >> 8 : e->regs[X86_rdx], w), q, r;
+	u64 lo = kt_cut(e->regs[X86_rax], w), hi = kt_cut(w == 1 ? e->regs[X86_rax] >> 8 : e->regs[X86_rdx], w), q, r;
 
-	if (!x86_alu_div(hi, lo, x86_cut(e->v[1], w), e->d->op == KT_OP_IDIV, w, &q, &r))
+	if (!x86_alu_div(hi, lo, kt_cut(e->v[1], w), e->d->op == KT_OP_IDIV, w, &q, &r))
 		return false;
 	if (w == 1) {
 		reg_write(e->regs, X86_rax, 2, 0, r << 8 | q);
@@ -145,7 +145,7 @@ static bool eval_div(struct ev *e)
 static void eval_cmpxchg(struct ev *e)
 {
 	unsigned w = e->d->width;
-	u64 acc = x86_cut(e->regs[X86_rax], w), a = x86_cut(e->v[0], w);
+	u64 acc = kt_cut(e->regs[X86_rax], w), a = kt_cut(e->v[0], w);
 
 	x86_alu_sub(acc, a, 0, w, &e->f);
 	if (acc == a) {
@@ -212,12 +212,12 @@ static void eval_string(struct ev *e)
 		step_index(e, &o[1], X86_rsi);
 		break;
 	case KT_OP_CMPS:
-		x86_alu_sub(x86_cut(e->v[0], w), x86_cut(e->v[1], w), 0, w, &e->f);
+		x86_alu_sub(kt_cut(e->v[0], w), kt_cut(e->v[1], w), 0, w, &e->f);
 		step_index(e, &o[0], X86_rsi);
 		step_index(e, &o[1], X86_rdi);
 		break;
 	default: /* KT_OP_SCAS */
-		x86_alu_sub(x86_cut(e->v[0], w), x86_cut(e->v[1], w), 0, w, &e->f);
+		x86_alu_sub(kt_cut(e->v[0], w), kt_cut(e->v[1], w), 0, w, &e->f);
 		step_index(e, &o[1], X86_rdi);
 	}
 }
@@ -232,7 +232,7 @@ static void eval_all(struct ev *e)
 	for (unsigned i = 0; i < 8; i++) {
 		unsigned reg = all_order[e->d->op == KT_OP_PUSHA ? i : 7 - i];
 		if (e->d->op == KT_OP_PUSHA)
-			e->stores[i] = x86_cut(reg == X86_rsp ? e->sp : e->regs[reg], w);
+			e->stores[i] = kt_cut(reg == X86_rsp ? e->sp : e->regs[reg], w);
 		else if (reg != X86_rsp)
 			reg_write(e->regs, reg, w, 0, e->loads[i]);
 	}
@@ -257,7 +257,7 @@ static bool eval_rare(struct ev *e)
 	switch (d->op) {
 	case KT_OP_SHLD:
 	case KT_OP_SHRD:
-		put(e, 0, x86_alu_shift2(d->op, x86_cut(e->v[0], w), x86_cut(e->v[1], w), e->v[2], w, &e->f));
+		put(e, 0, x86_alu_shift2(d->op, kt_cut(e->v[0], w), kt_cut(e->v[1], w), e->v[2], w, &e->f));
 		return true;
 	case KT_OP_DIV:
 	case KT_OP_IDIV:
@@ -267,7 +267,7 @@ static bool eval_rare(struct ev *e)
 		put(e, 1, e->v[0]);
 		return true;
 	case KT_OP_XADD: {
-		u64 sum = x86_alu_add(x86_cut(e->v[0], w), x86_cut(e->v[1], w), 0, w, &e->f);
+		u64 sum = x86_alu_add(kt_cut(e->v[0], w), kt_cut(e->v[1], w), 0, w, &e->f);
 		put(e, 1, e->v[0]);
 		put(e, 0, sum);
 		return true;
@@ -348,16 +348,16 @@ bool x86_desc_eval(const struct kt_desc *d, u64 *regs, const u64 *loads, u64 *st
 		eval_alu(&e);
 		break;
 	case KT_OP_SHL ... KT_OP_RCR:
-		put(&e, 0, x86_alu_shift(d->op, x86_cut(e.v[0], w), e.v[1], w, &e.f));
+		put(&e, 0, x86_alu_shift(d->op, kt_cut(e.v[0], w), e.v[1], w, &e.f));
 		break;
 	case KT_OP_BT ... KT_OP_BTC: {
-		u64 r = x86_alu_bit(d->op, x86_cut(e.v[0], w), e.v[1], w, &e.f);
+		u64 r = x86_alu_bit(d->op, kt_cut(e.v[0], w), e.v[1], w, &e.f);
 		if (d->op != KT_OP_BT)
 			put(&e, 0, r);
 		break;
 	}
 	case KT_OP_BSF ... KT_OP_POPCNT: {
-		u64 from = x86_cut(e.v[1], w), r = x86_alu_scan(d->op, from, w, &e.f);
+		u64 from = kt_cut(e.v[1], w), r = x86_alu_scan(d->op, from, w, &e.f);
 		if (from || d->op > KT_OP_BSR)
 			put(&e, 0, r);
 		break;
@@ -366,7 +366,7 @@ bool x86_desc_eval(const struct kt_desc *d, u64 *regs, const u64 *loads, u64 *st
 		eval_mul(&e);
 		break;
 	case KT_OP_SIGN:
-		put(&e, 0, x86_top(x86_cut(e.v[1], w), w) ? ~0ull : 0);
+		put(&e, 0, x86_top(kt_cut(e.v[1], w), w) ? ~0ull : 0);
 		break;
 	case KT_OP_SETCC:
 		put(&e, 0, holds(d->cond, e.f));

@@ -2,11 +2,6 @@
 /* What an engine must know beyond operands: where control goes, privilege, FPU state, what else changes. */
 #include "arch/x86_64/x86_decode.h"
 
-static u64 cut(u64 v, unsigned size)
-{
-	return size >= 8 ? v : v & ((1ull << 8 * size) - 1);
-}
-
 /* Far transfers, and those that go by a register of their own. */
 static bool is_far(ZydisMnemonic m)
 {
@@ -41,7 +36,7 @@ static void control_flow(const struct x86_dec *x, struct x86_insn *out)
 
 	out->flow = (u8)flow_of(x, relative);
 	if (relative)
-		out->target = cut(x->rip + x->zi.length + z->imm.value.u, (x->mode & KT_MODE_CODE) == KT_MODE_64 ? 8 : out->osize);
+		out->target = kt_cut(x->rip + x->zi.length + z->imm.value.u, (x->mode & KT_MODE_CODE) == KT_MODE_64 ? 8 : out->osize);
 	if (out->flow == X86_FLOW_INDIRECT)
 		out->branch_op = out->k.desc.op == KT_OP_CALL;
 }

@@ -88,15 +88,10 @@ u64 x86_pc(const u64 *r)
 	return (x86_mode(r) & KT_MODE_CODE) == KT_MODE_64 ? pc : (u32)pc;
 }
 
-static u64 cut(u64 v, unsigned bytes)
-{
-	return bytes >= 8 ? v : v & ((1ull << 8 * bytes) - 1);
-}
-
 u64 x86_next_rip(const u64 *r, const struct x86_insn *i)
 {
 	static const u8 width[4] = { 2, 4, 8, 8 };
-	return cut(r[X86_rip] + i->k.len, width[i->k.mode & KT_MODE_CODE]);
+	return kt_cut(r[X86_rip] + i->k.len, width[i->k.mode & KT_MODE_CODE]);
 }
 
 static bool peek(const struct vm *vm, unsigned k, u64 *v)
@@ -128,7 +123,7 @@ static int goes(const struct vm *vm, const struct x86_insn *i, u64 *to)
 		return GO_ANY;
 	}
 	if (i->flow == X86_FLOW_INDIRECT && i->branch_op < d->nops && d->opnd[i->branch_op].kind == KT_OPND_REG) {
-		*to = cut(vm->c.r[d->opnd[i->branch_op].reg], i->osize);
+		*to = kt_cut(vm->c.r[d->opnd[i->branch_op].reg], i->osize);
 		return GO_TO;
 	}
 	for (unsigned k = 0; k < vm->plan.n; k++) {
@@ -136,7 +131,7 @@ static int goes(const struct vm *vm, const struct x86_insn *i, u64 *to)
 			continue;
 		if (!peek(vm, k, to))
 			break;
-		*to = cut(*to, i->osize);
+		*to = kt_cut(*to, i->osize);
 		return GO_TO;
 	}
 	return GO_ANY;

@@ -16,7 +16,7 @@ void x86_planned_place(const u64 *r, const struct kt_operand *o, u64 va, unsigne
 	} else if (o->base == X86_rsp || o->base == X86_rbp) { /* 64-bit mode: only the kind of fault depends on it */
 		*seg = X86_ss;
 	}
-	*off = x86_is_code64(r) ? va - base : x86_cut((u32)(va - base), o->addr_size);
+	*off = x86_is_code64(r) ? va - base : kt_cut((u32)(va - base), o->addr_size);
 }
 
 /* 16-byte operands of SSE must be aligned, and so must FXSAVE's area. */
@@ -140,7 +140,7 @@ int x86_predict(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *pl
 	if (check_memory(c, i, kind, plan, f))
 		return 1;
 	if (i->k.desc.flags & KT_DESC_REP) {
-		if (x86_cut(c->r[X86_rcx], i->asize))
+		if (kt_cut(c->r[X86_rcx], i->asize))
 			x86_check_rep(c, i, plan);
 		else
 			plan->limit = 0;

@@ -71,11 +71,6 @@ void x86_check_rep(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan 
 
 /* --- shared --- */
 
-static inline u64 x86_cut(u64 v, unsigned size)
-{
-	return size >= 8 ? v : v & ((1ull << 8 * size) - 1);
-}
-
 static inline bool x86_is_protected(const u64 *r)
 {
 	return r[X86_cr0] & X86_CR0_PE && !(r[X86_rflags] & X86_VM);

@@ -109,7 +109,7 @@ static bool advance(struct walk *w, u64 n)
 	u64 by = n * w->width;
 	bool wrapped = false;
 	for (unsigned k = 0; k < w->n; k++) {
-		u64 was = w->s[k].off, off = x86_cut(w->down ? was - by : was + by, w->asize);
+		u64 was = w->s[k].off, off = kt_cut(w->down ? was - by : was + by, w->asize);
 		wrapped |= w->down ? off > was : off < was;
 		w->s[k].off = off;
 	}
@@ -140,7 +140,7 @@ static u64 element(struct walk *w, struct stream *s, u64 j)
 static u64 scan_block(struct walk *w, const struct kt_desc *d, u64 n, bool *found)
 {
 	bool until_equal = d->flags & KT_DESC_REPNE;
-	u64 acc = x86_cut(w->c->r[X86_rax], w->width);
+	u64 acc = kt_cut(w->c->r[X86_rax], w->width);
 	for (u64 j = 0; j < n; j++) {
 		u64 a = element(w, &w->s[0], j), b = d->op == KT_OP_SCAS ? acc : element(w, &w->s[1], j);
 		if ((a == b) == until_equal) {
@@ -178,7 +178,7 @@ static bool has_room(const struct walk *w, unsigned blocks)
 void x86_check_rep(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan *plan)
 {
 	const struct kt_desc *d = &i->k.desc;
-	u64 count = x86_cut(c->r[X86_rcx], i->asize), max = KT_MIN(count, (u64)X86_REP_ITERATIONS), n = 0;
+	u64 count = kt_cut(c->r[X86_rcx], i->asize), max = KT_MIN(count, (u64)X86_REP_ITERATIONS), n = 0;
 	bool scan = d->op == KT_OP_CMPS || d->op == KT_OP_SCAS, found = false;
 	struct walk w;
 	plan->limit = 1;

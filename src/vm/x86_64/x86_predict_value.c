@@ -36,7 +36,7 @@ static bool operand_value(const struct x86_cpu *c, const struct x86_insn *i, con
 		return false;
 	const struct kt_operand *o = &i->k.desc.opnd[op];
 	if (o->kind == KT_OPND_REG && o->reg < X86_NREGS) {
-		*v = x86_cut(c->r[o->reg] >> o->shift, o->size);
+		*v = kt_cut(c->r[o->reg] >> o->shift, o->size);
 		return true;
 	}
 	const struct x86_span *s = o->kind == KT_OPND_MEM ? read_span(plan, (int)op) : NULL;
@@ -73,8 +73,8 @@ static int check_div(const struct x86_cpu *c, const struct x86_insn *i, const st
 		return 0;
 	if (!operand_value(c, i, plan, op, &divisor))
 		return 0;
-	high = size == 1 ? low >> 8 & 0xff : x86_cut(high, size);
-	low = x86_cut(low, size);
+	high = size == 1 ? low >> 8 & 0xff : kt_cut(high, size);
+	low = kt_cut(low, size);
 	bool faults = is_signed ? idiv_faults(high, low, divisor, size) : div_faults(high, divisor);
 	return faults ? x86_fault_plain(f, X86_DE) : 0;
 }
@@ -186,12 +186,12 @@ int x86_check_enter(struct x86_cpu *c, const struct x86_insn *i, struct x86_plan
 	u64 sp = c->r[X86_rsp], bp = c->r[X86_rbp], va, pa;
 	plan->n = 0;
 	for (unsigned n = 1; n < level; n++)
-		if (enter_word(c, i, plan, x86_cut(bp - (u64)n * word, stack), false, f))
+		if (enter_word(c, i, plan, kt_cut(bp - (u64)n * word, stack), false, f))
 			return -1;
 	for (unsigned n = 1; n <= pushes; n++)
-		if (enter_word(c, i, plan, x86_cut(sp - (u64)n * word, stack), true, f))
+		if (enter_word(c, i, plan, kt_cut(sp - (u64)n * word, stack), true, f))
 			return -1;
-	u64 top = x86_cut(sp - (u64)pushes * word - frame, stack);
+	u64 top = kt_cut(sp - (u64)pushes * word - frame, stack);
 	if (x86_linear(c, X86_ss, top, word, use, &va, f))
 		return -1;
 	return x86_peek_pa(c, va, use, &pa, f);
@@ -203,10 +203,10 @@ static bool taken(const u64 *r, const struct x86_insn *i)
 	u64 fl = r[X86_rflags];
 	bool zf = fl & X86_ZF, sf_of = !(fl & X86_SF) != !(fl & X86_OF), yes = false;
 	if (i->opcode_map == 0 && (i->opcode & 0xfc) == 0xe0) {
-		u64 count = x86_cut(r[X86_rcx], i->asize);
+		u64 count = kt_cut(r[X86_rcx], i->asize);
 		if (i->opcode == 0xe3)
 			return !count;
-		bool more = x86_cut(count - 1, i->asize);
+		bool more = kt_cut(count - 1, i->asize);
 		return more && (i->opcode == 0xe2 || zf == (i->opcode == 0xe1));
 	}
 	switch (i->opcode >> 1 & 7) {
@@ -240,7 +240,7 @@ int x86_check_branch(const struct x86_cpu *c, const struct x86_insn *i, const st
 			if (!s || i->osize > 8 || s->size < i->osize || !x86_span_get(s, &to, i->osize))
 				return 0;
 		}
-		to = x86_cut(to, i->osize);
+		to = kt_cut(to, i->osize);
 	}
 	bool ok = x86_is_code64(c->r) ? x86_canonical(c->r, to) : (u32)to <= (u32)c->r[X86_cs_limit];
 	if (kt_likely(ok) || (i->flow == X86_FLOW_COND && !taken(c->r, i)))

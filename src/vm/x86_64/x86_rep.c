@@ -7,23 +7,18 @@
 #include "vm/x86_64/x86_predict.h"
 #include "vm/x86_64/x86_vm.h"
 
-static u64 cut(u64 v, unsigned bytes)
-{
-	return bytes >= 8 ? v : v & ((1ull << 8 * bytes) - 1);
-}
-
 static void put(u64 *reg, u64 v, unsigned bytes)
 {
 	if (bytes == 2)
 		*reg = (*reg & ~0xffffull) | (v & 0xffff);
 	else
-		*reg = cut(v, bytes);
+		*reg = kt_cut(v, bytes);
 }
 
 /* Iterations that index register `reg` allows before its address wraps at the address size. */
 static u64 until_wrap(const struct vm *vm, const struct x86_insn *i, unsigned reg)
 {
-	u64 off = cut(vm->c.r[reg], i->asize), elem = i->k.desc.width;
+	u64 off = kt_cut(vm->c.r[reg], i->asize), elem = i->k.desc.width;
 
 	if (i->asize == 8)
 		return X86_REP_ITERATIONS;
@@ -189,7 +184,7 @@ static int run(struct vm *vm, const struct x86_insn *i, u64 n, u64 next, struct 
 
 	if (vm->host.breakpoints)
 		bp = (i->k.mode & KT_MODE_CODE) == KT_MODE_64 ? next : (u32)(next + c->r[X86_cs_base]);
-	if (cut(c->r[X86_rcx], i->asize) != n) {
+	if (kt_cut(c->r[X86_rcx], i->asize) != n) {
 		put(&c->r[X86_rcx], n, i->asize);
 		c->dirty |= X86_DIRTY_HOT;
 	}
@@ -200,7 +195,7 @@ static int run(struct vm *vm, const struct x86_insn *i, u64 n, u64 next, struct 
 			return rc;
 		if (c->r[X86_rip] != start || c->r[X86_rcx] == before)
 			return X86_LOST;
-		if (!cut(c->r[X86_rcx], i->asize)) { /* stepped, some hosts stop on the same PC with nothing left to do */
+		if (!kt_cut(c->r[X86_rcx], i->asize)) { /* stepped, some hosts stop on the same PC with nothing left to do */
 			c->r[X86_rip] = next;
 			c->dirty |= X86_DIRTY_HOT;
 			return rc;
@@ -268,7 +263,7 @@ static void conclude(struct vm *vm, const struct x86_insn *i, u64 left, bool thr
 
 	if (i->k.desc.op == KT_OP_CMPS || i->k.desc.op == KT_OP_SCAS) /* a device's answer was not known beforehand */
 		through |= !(c->r[X86_rflags] & X86_ZF) == !(i->k.desc.flags & KT_DESC_REPNE);
-	if (cut(c->r[X86_rcx], i->asize) != left) {
+	if (kt_cut(c->r[X86_rcx], i->asize) != left) {
 		put(&c->r[X86_rcx], left, i->asize);
 		c->dirty |= X86_DIRTY_HOT;
 	}
@@ -283,7 +278,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 {
 	struct x86_cpu *c = &vm->c;
 	const struct x86_insn *i = &code->i;
-	u64 count = cut(c->r[X86_rcx], i->asize), next = x86_next_rip(c->r, i);
+	u64 count = kt_cut(c->r[X86_rcx], i->asize), next = x86_next_rip(c->r, i);
 	bool ram = all_ram(vm), alone = x86_alone(vm);
 	unsigned nop = KT_MIN(vm->plan.n, (unsigned)KT_ARRAY_LEN(vm->rep));
 
@@ -313,7 +308,7 @@ int x86_rep(struct vm *vm, struct x86_code *code, struct kt_err *err)
 		return rc;
 	if (vm->tf_rules)
 		vm->armed = 0; /* string instructions may have gone through KVM's emulator */
-	if (cut(c->r[X86_rcx], i->asize))
+	if (kt_cut(c->r[X86_rcx], i->asize))
 		return X86_LOST; /* the host stopped where nothing ends the piece */
 	conclude(vm, i, count - n, n == vm->plan.limit ? vm->plan.rep_done : n == count);
 	if (ram)

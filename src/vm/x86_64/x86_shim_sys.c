@@ -30,7 +30,7 @@ static u64 *reg_reg(struct vm *vm, const struct x86_insn *i)
 
 static void put(u64 *reg, u64 v, unsigned bytes)
 {
-	*reg = bytes == 2 ? (*reg & ~0xffffull) | (v & 0xffff) : x86_cut(v, bytes);
+	*reg = bytes == 2 ? (*reg & ~0xffffull) | (v & 0xffff) : kt_cut(v, bytes);
 }
 
 /* sldt, str, smsw: 16 bits to memory, the operand's width to a register. smsw shows as much of CR0 as fits. */
